@@ -1,0 +1,50 @@
+/*
+ * cmd: the subcommands of the one binary, `gridhub NAME …`. Each cmd_*.c has one; main.c lists them
+ * in a table.
+ *
+ * Machine-readable output is JSON lines on stdout; people read stderr. Exit: 0 done, 1 failed, 2
+ * bad usage.
+ */
+#ifndef GRIDHUB_CMD_H
+#define GRIDHUB_CMD_H
+
+#include "config.h"
+#include "pg.h"
+
+enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+
+/* argv[0] is the subcommand's name. Each prints its own --help to stdout and returns an exit code.
+ */
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_migrate(int argc, char **argv);
+int cmd_grid(int argc, char **argv);
+int cmd_device(int argc, char **argv);
+int cmd_rule(int argc, char **argv);
+int cmd_decode(int argc, char **argv);
+int cmd_spool(int argc, char **argv);
+int cmd_case(int argc, char **argv);
+int cmd_webhook(int argc, char **argv);
+
+/* ---- what the subcommands share (cmd.c) ---- */
+/* "gridhub: " + e on stderr; returns CMD_FAILED. */
+int cmd_fail(const struct err *e);
+/* "gridhub NAME: " + message + " (see gridhub NAME --help)" on stderr; returns CMD_USAGE. */
+int cmd_usage(const char *name, const char *fmt, ...) printf_like(2, 3);
+/* --config's value, else $GRIDHUB_CONFIG, else CONFIG_DEFAULT_PATH. */
+const char *cmd_config_path(const char *given);
+/* Load the configuration and connect; both errors are printed; CMD_OK or an exit code. */
+int cmd_open(const char *config_path, struct config **ret_config, struct pg **ret_pg);
+/* All of stdin, at most max bytes. */
+must_check int cmd_read_stdin(size_t max, struct buf *out, struct err *e);
+
+struct cmd_verb {
+	const char *name, *help;
+	int (*fn)(int argc, char **argv);
+};
+/* For `gridhub NAME VERB …`: finds the verb (with the nearest name when there is none) and runs it.
+ */
+int cmd_verbs(const char *name, const char *about, const struct cmd_verb *verbs, size_t n, int argc,
+	      char **argv);
+
+#endif

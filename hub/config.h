@@ -1,0 +1,112 @@
+/*
+ * config: gridhub.yaml as structs, by tables (config.c), so that the reference that `gridhub run
+ * --help` prints is the table itself. Read-only once loaded; strings are owned by the
+ * configuration.
+ *
+ * Secrets never stand in the file: each has a *_file key (or an environment variable where said).
+ * Relative paths in the file are relative to the file's folder.
+ */
+#ifndef GRIDHUB_CONFIG_H
+#define GRIDHUB_CONFIG_H
+
+#include "base.h"
+
+enum spool_sync { SPOOL_SYNC_OS, SPOOL_SYNC_INTERVAL, SPOOL_SYNC_ALWAYS };
+enum unknown_policy { UNKNOWN_KEEP, UNKNOWN_REGISTER };
+
+struct subscription_conf {
+	const char *topic;   /* MQTT filter; $share/GROUP/… is fine */
+	const char *adapter; /* name of a device adapter */
+	int64_t qos;	     /* 0..2; 1 is what the promises are made for */
+};
+
+struct broker_conf {
+	const char *name; /* as the spool, logs and metrics call it; unique */
+	const char *url;  /* mqtt://host:port or mqtts://host:port */
+	int64_t version;  /* 3 (3.1.1) or 5 */
+	const char *client_id;
+	const char *username, *password_file;
+	const char *ca_file, *cert_file, *key_file;
+	int64_t keepalive_us, session_expiry_us;
+	int64_t receive_maximum; /* messages the broker may have under way to us (MQTT 5) */
+	struct subscription_conf *subs;
+	size_t nsubs;
+};
+
+struct endpoint_conf {
+	const char *name;
+	const char *url, *url_file; /* one of the two; a URL with a key in it belongs into a file */
+	const char *dialect;	    /* name of a webhook adapter */
+	const char *secret_file;    /* "whsec_…" for standard */
+	const char *ca_file;	    /* PEM; NULL = the system's */
+	int64_t timeout_us;	    /* one attempt, all in all */
+};
+
+struct config {
+	const char *path;
+	const char *district; /* stands in every key of the database */
+	int lang;	      /* enum lang */
+	struct {
+		int level; /* enum log_level */
+	} log;
+	struct {
+		const char *conninfo, *password_file;
+		bool migrate;
+		int64_t timeout_us;
+		int64_t keep_readings_us;
+	} database;
+	struct {
+		const char *dir;
+		int sync; /* enum spool_sync */
+		int64_t sync_interval_us;
+		int64_t segment_bytes, max_bytes;
+	} spool;
+	struct {
+		int64_t max_payload;
+		int unknown; /* enum unknown_policy */
+		int64_t unknown_max, rejected_max;
+		const char *holding_grid;
+		int64_t late_us,
+			ahead_us; /* the device's time is used within [-late, +ahead] of arrival */
+		int64_t batch_records,
+			batch_us; /* a batch is full at so many records, or after so long */
+	} intake;
+	struct {
+		const char *dir;
+	} rules;
+	struct {
+		const char
+			*default_endpoint; /* for grids without one up to the root; NULL = none */
+		int64_t concurrency;	   /* requests under way, all endpoints */
+		int64_t connect_timeout_us, lease_us, stop_grace_us;
+		int64_t retry_scale_pct; /* 100 = the schedule as it is; less for tests */
+		bool allow_http;	 /* plain http:// to hosts that are not loopback */
+		const char *case_url;	 /* link put into alerts, {case} is replaced; NULL = none */
+	} notify;
+	struct {
+		const char *listen; /* "127.0.0.1:8470"; "" = none */
+		int64_t max_connections;
+	} http;
+	struct broker_conf *brokers;
+	size_t nbrokers;
+	struct endpoint_conf *endpoints;
+	size_t nendpoints;
+	struct arena arena; /* owns what is computed: absolute paths, lists */
+	struct yaml_doc *doc;
+};
+
+#define CONFIG_DEFAULT_PATH "/etc/gridhub/gridhub.yaml"
+#define CONFIG_BROKERS_MAX 64
+#define CONFIG_SUBSCRIPTIONS_MAX 256
+#define CONFIG_ENDPOINTS_MAX 10000
+
+/* -EINVAL with file, line, column, key, value and what was expected; -ENOENT; -ENOMEM. */
+must_check int config_load(const char *path, struct err *e, struct config **ret);
+void config_free(struct config *c); /* NULL is fine */
+void config_freep(struct config **c);
+#define auto_config auto_call(config_freep)
+const struct endpoint_conf *config_endpoint(const struct config *c, struct slice name);
+/* Every setting: name, type, default, range, meaning; one paragraph a section. */
+void config_reference(struct buf *out);
+
+#endif

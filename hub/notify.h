@@ -1,0 +1,27 @@
+/*
+ * notify: the alerts that the outbox owes, out to grid leaders by webhook (libcurl multi).
+ *
+ * One thread with its own connection to PostgreSQL. It claims due rows (FOR UPDATE SKIP LOCKED, a
+ * lease as data), lets the endpoint's webhook adapter make body and headers, sends, and records
+ * every attempt. A row is deleted only when the receiver has accepted it; a final refusal or the
+ * end of the schedule moves it to the dead letter. Order is kept per case; the same id goes out on
+ * every retry. A crash between sending and recording sends again with the same id once the lease
+ * runs out.
+ */
+#ifndef GRIDHUB_NOTIFY_H
+#define GRIDHUB_NOTIFY_H
+
+#include "config.h"
+
+struct notify;
+
+/* Start the thread. conf is borrowed and must outlive it. -EINVAL: an endpoint's secret cannot be
+ * read (e says which). */
+must_check int notify_start(const struct config *conf, struct err *e, struct notify **ret);
+/* Any thread: there may be something new in the outbox. Never blocks. */
+void notify_wake(struct notify *n);
+/* Finish what is in flight (at most notify.stop_grace), then end the thread and free. NULL is fine.
+ */
+void notify_stop(struct notify *n);
+
+#endif

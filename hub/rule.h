@@ -1,0 +1,145 @@
+/*
+ * rule: rule packs (YAML in rules/) compiled to bytecode, and their state per (rule, device).
+ *
+ * Pure: readings and times in, anomalies out; no I/O but loading the files, no clock of its own, so
+ * that the same code replays history at any speed and a restart changes no result. A `struct rules`
+ * is immutable once loaded (any thread may read it); a `struct rule_states` belongs to one thread
+ * (the engine).
+ *
+ * State per (rule, device): ok → pending → firing → clearing → ok. `for` delays firing, `clear`
+ * (default: not `when`) and `clear_for` delay recovery; leaving firing needs `when` false and
+ * `clear` true. A field that is missing, or an error, holds the state and is counted. An event rule
+ * (`event: true`) has no state: each match is an anomaly of its own, folded into the open case by
+ * the store.
+ */
+#ifndef GRIDHUB_RULE_H
+#define GRIDHUB_RULE_H
+
+#include "registry.h"
+
+enum severity { SEVERITY_LOW, SEVERITY_NORMAL, SEVERITY_HIGH, SEVERITY_URGENT };
+extern const char *const severity_names[]; /* "low", "normal", "high", "urgent", NULL */
+
+#define RULES_MAX 10000
+#define RULE_ID_MAX 64	   /* [a-z0-9][a-z0-9_.-]* */
+#define RULE_TITLE_MAX 512 /* bytes of a rendered title */
+
+struct rules; /* a loaded set */
+struct rule_code;
+
+struct rule {
+	const char *id;
+	const char *kind; /* code of the responsibility list, e.g. bin_overflow */
+	enum severity severity;
+	enum device_class class; /* CLASS_UNKNOWN = any */
+	bool event;
+	int64_t for_us, clear_for_us;
+	uint64_t hash;	/* of all that decides the result: state is kept over a reload if it is the
+			   same */
+	uint32_t index; /* position in the set */
+	const char *file;
+	int line;
+	const struct rule_code *code; /* compiled; private to rule.c */
+};
+
+/* One line each, "file:line:col: text"; errors refuse the set, warnings do not. Bounded at 100
+ * lines. */
+struct rule_report {
+	struct buf errors, warnings;
+	size_t nerrors, nwarnings;
+};
+void rule_report_init(struct rule_report *r);
+void rule_report_done(struct rule_report *r);
+
+/*
+ * Load every *.yaml below dir (not below its subfolders), in name order; fields.yaml is the
+ * vocabulary. -EINVAL with all errors in the report (not only the first), -ENOENT, -ENOMEM. Sets
+ * are reference counted.
+ */
+must_check int rules_load(const char *dir, struct rule_report *report, struct rules **ret);
+struct rules *rules_ref(struct rules *r);
+void rules_unref(struct rules *r); /* NULL is fine */
+size_t rules_count(const struct rules *r);
+const struct rule *rules_at(const struct rules *r, size_t i);
+const struct rule *rules_find(const struct rules *r, struct slice id);
+
+/* ---- evaluation ---- */
+enum anomaly_kind {
+	ANOMALY_FIRED, /* the rule entered firing (or an event matched): open a case, or fold into
+			  the open one */
+	ANOMALY_SEEN,  /* still firing, and this reading says so again: fold */
+	ANOMALY_RECOVERED, /* the rule left firing */
+};
+
+struct anomaly {
+	enum anomaly_kind kind;
+	const struct rule *rule;
+	const struct device *device;
+	int64_t at_us;		       /* event time at which it became true */
+	const struct reading *reading; /* NULL when a timer (for, clear_for) made it */
+};
+
+/* A negative errno stops the evaluation and is returned. */
+typedef int (*anomaly_fn)(void *ctx, const struct anomaly *a);
+
+/* The state of one (rule, device) as it is stored; at most 300 bytes, none where there is nothing
+ * to keep. */
+enum rule_phase { PHASE_OK, PHASE_PENDING, PHASE_FIRING, PHASE_CLEARING };
+struct rule_saved {
+	int64_t device_id;
+	const char *rule_id;
+	uint64_t rule_hash;
+	enum rule_phase phase;
+	int64_t since_us;    /* when the phase began, event time */
+	int64_t seen_us;     /* event time of the last reading that was looked at */
+	struct slice fields; /* JSON object of the fields that the title needs; empty if none */
+};
+
+struct rule_states;
+struct rule_states *rule_states_new(void);
+void rule_states_free(struct rule_states *s);
+
+/*
+ * Put a set in force; states of rules whose hash did not change are kept, the others dropped: for a
+ * dropped one that was firing, fn gets ANOMALY_RECOVERED (rule is then the old one). Takes a
+ * reference.
+ */
+must_check int rule_states_use(struct rule_states *s, struct rules *r, anomaly_fn fn, void *ctx);
+/* Give back what the database kept; silently skips rules that are gone or changed. */
+must_check int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
+				   const struct device *d);
+
+/*
+ * Look at one reading of device d with event time at_us (the caller has already chosen between the
+ * device's time and the hub's). A reading older than what a rule has seen never moves its state
+ * backwards. Timers that ran out before at_us fire first (through rule_states_tick, which the
+ * caller calls with the batch's time).
+ */
+must_check int rule_states_eval(struct rule_states *s, const struct device *d,
+				const struct reading *r, int64_t at_us, anomaly_fn fn, void *ctx);
+/* Event time has reached now_us: holds (`for`, `clear_for`) that ran out fire, each with the time
+ * it ran out. */
+must_check int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx);
+/* The time at which the next hold runs out; INT64_MAX if there is none. */
+int64_t rule_states_next(const struct rule_states *s);
+/* A device left the registry: its states go. */
+void rule_states_forget(struct rule_states *s, const struct device *d);
+
+/* Hand every state that changed since the last call to fn (phase PHASE_OK = delete it), in (device
+ * id, rule id) order. */
+typedef int (*rule_saved_fn)(void *ctx, const struct rule_saved *saved);
+must_check int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx);
+size_t rule_states_count(const struct rule_states *s);
+
+/* ---- words ---- */
+enum lang { LANG_ZH_CN, LANG_EN };
+extern const char *const lang_names[]; /* "zh-CN", "en", NULL */
+/*
+ * Render the rule's title: {fill_pct}, {device.name}, {grid.name}, {grid.code} …; a field that the
+ * reading lacks comes from `saved_fields` (JSON object, may be empty), else "–". Plain text:
+ * control characters become blanks.
+ */
+void rule_title(const struct rule *rule, enum lang lang, const struct device *d,
+		const struct reading *r, struct slice saved_fields, struct buf *out);
+
+#endif
