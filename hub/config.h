@@ -11,6 +11,8 @@
 
 #include "base.h"
 
+struct yaml_node;
+
 enum spool_sync { SPOOL_SYNC_OS, SPOOL_SYNC_INTERVAL, SPOOL_SYNC_ALWAYS };
 enum unknown_policy { UNKNOWN_KEEP, UNKNOWN_REGISTER };
 
@@ -29,6 +31,7 @@ struct broker_conf {
 	const char *ca_file, *cert_file, *key_file;
 	int64_t keepalive_us, session_expiry_us;
 	int64_t receive_maximum; /* messages the broker may have under way to us (MQTT 5) */
+	const struct yaml_node *subscriptions; /* as the file has it; subs is what it means */
 	struct subscription_conf *subs;
 	size_t nsubs;
 };

@@ -1,0 +1,66 @@
+/* gridhub: one binary, subcommands in the manner of git. */
+#include <locale.h>
+#include <signal.h>
+
+#include "cmd.h"
+
+static const struct command {
+	const char *name, *help;
+	int (*fn)(int argc, char **argv);
+} commands[] = {
+	/* in the order of use */
+	{"migrate", "bring the database's schema up to date", cmd_migrate},
+};
+
+static void print_help(FILE *to)
+{
+	fprintf(to,
+		"usage: gridhub COMMAND [OPTIONS]\n\n"
+		"A hub for governing a city by grid: from device messages to cases and alerts.\n\n"
+		"Commands (each has --help):\n");
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(to,
+		"\nThe configuration is --config FILE, else $GRIDHUB_CONFIG, else %s.\n"
+		"Exit status: 0 done, 1 failed, 2 bad usage.\n",
+		CONFIG_DEFAULT_PATH);
+}
+
+static int unknown_command(const char *name)
+{
+	size_t best = 4;
+	const char *near = NULL;
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
+		size_t d = name_distance(slice_of(commands[i].name), slice_of(name));
+		if (d < best) {
+			best = d;
+			near = commands[i].name;
+		}
+	}
+	fprintf(stderr, "gridhub: no command \"%s\"%s%s%s (see gridhub --help)\n", name,
+		near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	return CMD_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale */
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		print_help(stderr);
+		return CMD_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return CMD_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("gridhub %s\n", GRIDHUB_VERSION);
+		return CMD_OK;
+	}
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].fn(argc - 1, argv + 1);
+	return unknown_command(argv[1]);
+}

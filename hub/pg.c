@@ -1,0 +1,534 @@
+#include "pg.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "log.h"
+#include "metrics.h"
+#include "times.h"
+
+/* DESIGN: libpq's blocking calls have no deadline, so only its asynchronous ones are used, with
+ * poll() between them. A connection that missed a deadline or broke is `broken` for good: its owner
+ * closes it and opens a new one. */
+
+#define DEFAULT_TIMEOUT_US (30 * TIMES_SEC)
+#define CONNECT_TIMEOUT_US (5 * TIMES_SEC)
+#define POLL_STEP_MS 250 /* so that pg_abort is seen */
+
+struct pg {
+	PGconn *conn;
+	int64_t timeout_us;
+	bool broken;
+	_Atomic bool aborted;
+	char sqlstate[6];
+	bool prepared[SQL_COUNT];
+};
+
+struct pg_rows {
+	PGresult *res;
+};
+
+const char *pg_sqlstate(const struct pg *p)
+{
+	return p->sqlstate;
+}
+
+void pg_abort(struct pg *p)
+{
+	atomic_store(&p->aborted, true);
+}
+
+/* The first line of what libpq says; it never holds a password. */
+static int say(const struct pg *p, struct err *e, int code, const char *what)
+{
+	const char *msg = p->conn ? PQerrorMessage(p->conn) : "";
+	int n = (int)strcspn(msg, "\n");
+	return err_set(e, code, "database: %s%s%.*s", what, n ? ": " : "", n, msg);
+}
+
+static int broken(struct pg *p, struct err *e, int code, const char *what)
+{
+	p->broken = true;
+	return say(p, e, code, what);
+}
+
+/* Wait until the socket is ready for `events`, the deadline has passed, or the connection is
+ * aborted. */
+static int wait_socket(struct pg *p, short events, int64_t deadline_us, struct err *e)
+{
+	for (;;) {
+		int64_t left = deadline_us - times_mono_us();
+		if (atomic_load(&p->aborted))
+			return broken(p, e, -ECANCELED, "broken off");
+		if (left <= 0)
+			return broken(p, e, -ETIMEDOUT, "no answer in time");
+		struct pollfd fd = {.fd = PQsocket(p->conn), .events = events};
+		int n = poll(&fd, 1, (int)MIN_OF(left / 1000 + 1, (int64_t)POLL_STEP_MS));
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return broken(p, e, -errno, strerror(errno));
+	}
+}
+
+/* ---- opening ---- */
+
+static int finish_connect(struct pg *p, struct err *e)
+{
+	int64_t deadline = times_mono_us() + MIN_OF(p->timeout_us, CONNECT_TIMEOUT_US);
+	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
+	while (st != PGRES_POLLING_OK) {
+		if (st == PGRES_POLLING_FAILED || PQstatus(p->conn) == CONNECTION_BAD)
+			return broken(p, e, -ENOTCONN, "cannot connect");
+		int r = wait_socket(p, st == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline, e);
+		if (r)
+			return r;
+		st = PQconnectPoll(p->conn);
+	}
+	return 0;
+}
+
+/* What every session wants; a server that has vanished is noticed in about 7 s (storage.md). */
+static const struct {
+	const char *key, *value;
+} session[] = {
+	{"connect_timeout", "5"},
+	{"keepalives_idle", "5"},
+	{"keepalives_interval", "2"},
+	{"keepalives_count", "3"},
+	{"tcp_user_timeout", "6000"},
+	{"client_encoding", "UTF8"},
+	{"options",
+	 "-c TimeZone=UTC -c DateStyle=ISO -c idle_in_transaction_session_timeout=60s "
+	 "-c bytea_output=hex -c extra_float_digits=1 -c tcp_keepalives_idle=10 "
+	 "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c client_min_messages=warning"},
+};
+
+static void notice_to_log(void *arg, const PGresult *res)
+{
+	(void)arg;
+	const char *msg = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	log_warn("pg", KM("notice"), KS("text", msg ? msg : ""));
+}
+
+int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret)
+{
+	const char *keys[COUNT_OF(session) + 4], *values[COUNT_OF(session) + 4];
+	auto_free char *password = NULL;
+	size_t n = 0;
+	keys[n] = "dbname", values[n++] = conf->conninfo;
+	for (size_t i = 0; i < COUNT_OF(session); i++)
+		keys[n] = session[i].key, values[n++] = session[i].value;
+	keys[n] = "fallback_application_name", values[n++] = conf->app_name;
+	if (conf->password_file && conf->password_file[0]) {
+		int r = file_read_secret(conf->password_file, &password, e);
+		if (r)
+			return r;
+		keys[n] = "password", values[n++] = password;
+	}
+	keys[n] = NULL, values[n] = NULL;
+	auto_pg struct pg *p = mem_new(sizeof *p);
+	if (!p)
+		return err_set(e, -ENOMEM, "database: out of memory");
+	p->timeout_us = conf->timeout_us ? conf->timeout_us : DEFAULT_TIMEOUT_US;
+	p->conn = PQconnectStartParams(keys, values, 1);
+	if (!p->conn)
+		return err_set(e, -ENOMEM, "database: out of memory");
+	int r = finish_connect(p, e);
+	if (r)
+		return r;
+	PQsetNoticeReceiver(p->conn, notice_to_log, NULL);
+	if (PQsetnonblocking(p->conn, 1))
+		return broken(p, e, -ENOTCONN, "cannot connect");
+	metric_add(M_DB_CONNECTS, 1);
+	*ret = p;
+	p = NULL;
+	return 0;
+}
+
+void pg_close(struct pg *p)
+{
+	if (!p)
+		return;
+	PQfinish(p->conn);
+	free(p);
+}
+
+void pg_closep(struct pg **p)
+{
+	pg_close(*p);
+}
+
+/* ---- one request ---- */
+
+static int usable(struct pg *p, struct err *e)
+{
+	p->sqlstate[0] = 0;
+	if (atomic_load(&p->aborted))
+		return err_set(e, -ECANCELED, "database: broken off");
+	if (p->broken || PQstatus(p->conn) != CONNECTION_OK)
+		return err_set(e, -ENOTCONN, "database: the connection is lost");
+	return 0;
+}
+
+static int flush_out(struct pg *p, int64_t deadline, struct err *e)
+{
+	int f;
+	while ((f = PQflush(p->conn)) > 0) {
+		int r = wait_socket(p, POLLIN | POLLOUT, deadline, e);
+		if (r)
+			return r;
+		if (!PQconsumeInput(p->conn))
+			return broken(p, e, -ENOTCONN, "the connection is lost");
+	}
+	return f < 0 ? broken(p, e, -ENOTCONN, "the connection is lost") : 0;
+}
+
+static int next_result(struct pg *p, int64_t deadline, struct err *e, PGresult **ret)
+{
+	while (PQisBusy(p->conn)) {
+		int r = wait_socket(p, POLLIN, deadline, e);
+		if (r)
+			return r;
+		if (!PQconsumeInput(p->conn))
+			return broken(p, e, -ENOTCONN, "the connection is lost");
+	}
+	*ret = PQgetResult(p->conn);
+	return 0;
+}
+
+static int refused(struct pg *p, const PGresult *res, const char *what, struct err *e)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	const char *msg = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
+	if (!state || PQstatus(p->conn) != CONNECTION_OK)
+		return broken(p, e, -ENOTCONN, "the connection is lost");
+	snprintf(p->sqlstate, sizeof p->sqlstate, "%s", state);
+	return err_set(e, -EBADE, "database: %s: %s%s%s (SQLSTATE %s)", what, msg ? msg : "refused",
+		       detail ? ": " : "", detail ? detail : "", state);
+}
+
+/* Read results until there is none left; the last good one with rows goes to *ret, the first bad
+ * one to e. */
+static int collect(struct pg *p, const char *what, int64_t deadline, struct err *e, PGresult **ret)
+{
+	PGresult *keep = NULL;
+	int code = 0;
+	for (;;) {
+		PGresult *res = NULL;
+		int r = next_result(p, deadline, e, &res);
+		if (r) {
+			PQclear(keep);
+			return r;
+		}
+		if (!res)
+			break;
+		ExecStatusType st = PQresultStatus(res);
+		bool good = st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK || st == PGRES_COPY_IN;
+		if (!good && !code)
+			code = refused(p, res, what, e);
+		PQclear(keep);
+		keep = res;
+		if (st == PGRES_COPY_IN)
+			break;
+	}
+	if (code || !ret) {
+		PQclear(keep);
+		return code;
+	}
+	*ret = keep;
+	return 0;
+}
+
+static int prepare(struct pg *p, enum sql_id id, int64_t deadline, struct err *e)
+{
+	const struct sql_query *q = &sql_queries[id];
+	if (p->prepared[id])
+		return 0;
+	if (!PQsendPrepare(p->conn, q->name, q->text, 0, NULL))
+		return broken(p, e, -ENOTCONN, "cannot send");
+	int r = flush_out(p, deadline, e);
+	if (!r)
+		r = collect(p, q->name, deadline, e, NULL);
+	if (!r)
+		p->prepared[id] = true;
+	return r;
+}
+
+/* Arguments as libpq wants them; numbers are written into text[]. */
+struct wire_args {
+	const char *values[PG_ARGS_MAX];
+	int lengths[PG_ARGS_MAX], formats[PG_ARGS_MAX];
+	char text[PG_ARGS_MAX][40];
+	char *copies[PG_ARGS_MAX];
+};
+
+static void wire_done(struct wire_args *w)
+{
+	for (size_t i = 0; i < PG_ARGS_MAX; i++)
+		free(w->copies[i]);
+}
+
+static int wire_one(struct wire_args *w, size_t i, const struct pg_arg *a)
+{
+	w->values[i] = w->text[i];
+	switch (a->type) {
+	case PG_ARG_NULL:
+		w->values[i] = NULL;
+		return 0;
+	case PG_ARG_I64:
+		snprintf(w->text[i], sizeof w->text[i], "%" PRId64, a->i);
+		return 0;
+	case PG_ARG_BOOL:
+		snprintf(w->text[i], sizeof w->text[i], "%s", a->i ? "t" : "f");
+		return 0;
+	case PG_ARG_DOUBLE:
+		snprintf(w->text[i], sizeof w->text[i], "%.17g", a->d);
+		return 0;
+	case PG_ARG_BYTES:
+		if (a->s.n > INT32_MAX)
+			return -E2BIG;
+		w->values[i] = a->s.p ? a->s.p : "";
+		w->lengths[i] = (int)a->s.n;
+		w->formats[i] = 1;
+		return 0;
+	case PG_ARG_TEXT:
+	default:
+		/* A slice has no NUL behind it, text in binary form needs none. But arrays and
+		 * jsonb are text. */
+		w->copies[i] = slice_dup(a->s);
+		w->values[i] = w->copies[i];
+		return w->copies[i] ? 0 : -ENOMEM;
+	}
+}
+
+int pg_query(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nargs, struct err *e,
+	     struct pg_rows **ret)
+{
+	int r = usable(p, e);
+	if (r)
+		return r;
+	int64_t deadline = times_mono_us() + p->timeout_us;
+	r = prepare(p, id, deadline, e);
+	if (r)
+		return r;
+	auto_call(wire_done) struct wire_args w = {0};
+	assert(nargs <= PG_ARGS_MAX);
+	for (size_t i = 0; i < nargs; i++)
+		if ((r = wire_one(&w, i, &args[i])))
+			return err_set(e, r, "database: %s: argument %zu is too large",
+				       sql_queries[id].name, i + 1);
+	if (!PQsendQueryPrepared(p->conn, sql_queries[id].name, (int)nargs, w.values, w.lengths,
+				 w.formats, 0))
+		return broken(p, e, -ENOTCONN, "cannot send");
+	r = flush_out(p, deadline, e);
+	PGresult *res = NULL;
+	if (!r)
+		r = collect(p, sql_queries[id].name, deadline, e, &res);
+	if (r || !ret) {
+		PQclear(res);
+		return r;
+	}
+	struct pg_rows *rows = mem_new(sizeof *rows);
+	if (!rows) {
+		PQclear(res);
+		return err_set(e, -ENOMEM, "database: out of memory");
+	}
+	rows->res = res;
+	*ret = rows;
+	return 0;
+}
+
+int pg_begin(struct pg *p, struct err *e)
+{
+	return pg_script(p, sql_queries[SQL_BEGIN].text, e);
+}
+
+int pg_commit(struct pg *p, struct err *e)
+{
+	return pg_script(p, sql_queries[SQL_COMMIT].text, e);
+}
+
+void pg_rollback(struct pg *p)
+{
+	if (p->broken || pg_script(p, sql_queries[SQL_ROLLBACK].text, NULL))
+		p->broken = true; /* the server rolls back when the connection is closed */
+}
+
+int pg_script(struct pg *p, const char *sql, struct err *e)
+{
+	int r = usable(p, e);
+	if (r)
+		return r;
+	int64_t deadline = times_mono_us() + p->timeout_us;
+	if (!PQsendQuery(p->conn, sql))
+		return broken(p, e, -ENOTCONN, "cannot send");
+	r = flush_out(p, deadline, e);
+	return r ? r : collect(p, "script", deadline, e, NULL);
+}
+
+static int copy_data(struct pg *p, struct slice data, int64_t deadline, struct err *e)
+{
+	const size_t piece = 256 * 1024;
+	while (data.n) {
+		size_t n = MIN_OF(data.n, piece);
+		int put = PQputCopyData(p->conn, data.p, (int)n);
+		if (put < 0)
+			return broken(p, e, -ENOTCONN, "the connection is lost");
+		if (put == 1) {
+			data.p += n;
+			data.n -= n;
+		}
+		int r = flush_out(p, deadline, e);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int pg_copy_in(struct pg *p, enum sql_id id, struct slice data, struct err *e)
+{
+	int r = usable(p, e);
+	if (r)
+		return r;
+	const struct sql_query *q = &sql_queries[id];
+	int64_t deadline = times_mono_us() + p->timeout_us;
+	PGresult *res = NULL;
+	if (!PQsendQuery(p->conn, q->text))
+		return broken(p, e, -ENOTCONN, "cannot send");
+	r = flush_out(p, deadline, e);
+	if (!r)
+		r = collect(p, q->name, deadline, e, &res);
+	PQclear(res);
+	if (r)
+		return r;
+	r = copy_data(p, data, deadline, e);
+	if (r)
+		return r;
+	while ((r = PQputCopyEnd(p->conn, NULL)) == 0)
+		if ((r = wait_socket(p, POLLOUT, deadline, e)))
+			return r;
+	if (r < 0)
+		return broken(p, e, -ENOTCONN, "the connection is lost");
+	r = flush_out(p, deadline, e);
+	return r ? r : collect(p, q->name, deadline, e, NULL);
+}
+
+/* ---- results ---- */
+
+void pg_rows_free(struct pg_rows *rows)
+{
+	if (!rows)
+		return;
+	PQclear(rows->res);
+	free(rows);
+}
+
+void pg_rows_freep(struct pg_rows **rows)
+{
+	pg_rows_free(*rows);
+}
+
+size_t pg_count(const struct pg_rows *rows)
+{
+	return (size_t)PQntuples(rows->res);
+}
+
+bool pg_null(const struct pg_rows *rows, size_t row, size_t col)
+{
+	return PQgetisnull(rows->res, (int)row, (int)col);
+}
+
+struct slice pg_slice(const struct pg_rows *rows, size_t row, size_t col)
+{
+	return (struct slice){PQgetvalue(rows->res, (int)row, (int)col),
+			      (size_t)PQgetlength(rows->res, (int)row, (int)col)};
+}
+
+const char *pg_str(const struct pg_rows *rows, size_t row, size_t col)
+{
+	return PQgetvalue(rows->res, (int)row, (int)col);
+}
+
+int64_t pg_i64(const struct pg_rows *rows, size_t row, size_t col)
+{
+	int64_t v = 0;
+	return slice_to_i64(pg_slice(rows, row, col), &v) ? 0 : v;
+}
+
+double pg_double(const struct pg_rows *rows, size_t row, size_t col)
+{
+	double v = 0;
+	return slice_to_double(pg_slice(rows, row, col), &v) ? 0 : v;
+}
+
+bool pg_bool(const struct pg_rows *rows, size_t row, size_t col)
+{
+	return pg_slice(rows, row, col).n && pg_str(rows, row, col)[0] == 't';
+}
+
+int64_t pg_affected(const struct pg_rows *rows)
+{
+	int64_t v = 0;
+	return slice_to_i64(slice_of(PQcmdTuples(rows->res)), &v) ? 0 : v;
+}
+
+/* ---- arrays ---- */
+
+void pg_array_begin(struct buf *b)
+{
+	buf_putc(b, '{');
+}
+
+static void array_comma(struct buf *b)
+{
+	if (b->n && b->p[b->n - 1] != '{')
+		buf_putc(b, ',');
+}
+
+void pg_array_i64(struct buf *b, int64_t v)
+{
+	char text[24];
+	char *at = text + sizeof text;
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	do {
+		*--at = (char)('0' + u % 10);
+		u /= 10;
+	} while (u);
+	if (v < 0)
+		*--at = '-';
+	array_comma(b);
+	buf_put(b, at, (size_t)(text + sizeof text - at));
+}
+
+void pg_array_str(struct buf *b, struct slice s)
+{
+	size_t from = 0;
+	array_comma(b);
+	buf_putc(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\') {
+			buf_put(b, s.p + from, i - from);
+			buf_putc(b, '\\');
+			from = i;
+		}
+	}
+	if (s.n > from)
+		buf_put(b, s.p + from, s.n - from);
+	buf_putc(b, '"');
+}
+
+void pg_array_null(struct buf *b)
+{
+	array_comma(b);
+	buf_puts(b, "NULL");
+}
+
+void pg_array_end(struct buf *b)
+{
+	buf_putc(b, '}');
+}
