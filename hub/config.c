@@ -449,7 +449,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	yaml_free(c->doc);
+	yaml_doc_free(c->doc);
 	arena_done(&c->arena);
 	free(c);
 }

@@ -22,7 +22,7 @@ const struct yaml_node *yaml_root(const struct yaml_doc *doc)
 	return doc->root;
 }
 
-void yaml_free(struct yaml_doc *doc)
+void yaml_doc_free(struct yaml_doc *doc)
 {
 	if (!doc)
 		return;
@@ -31,9 +31,9 @@ void yaml_free(struct yaml_doc *doc)
 	free(doc);
 }
 
-void yaml_freep(struct yaml_doc **doc)
+void yaml_doc_freep(struct yaml_doc **doc)
 {
-	yaml_free(*doc);
+	yaml_doc_free(*doc);
 }
 
 int yaml_err(const struct yaml_doc *doc, const struct yaml_node *at, struct err *e, int code,
@@ -225,7 +225,7 @@ int yaml_load(const char *name, struct slice text, struct err *e, struct yaml_do
 	size_t bad;
 	int r = 0;
 	if (!doc->path || !yaml_parser_initialize(&b.parser)) {
-		yaml_free(doc);
+		yaml_doc_free(doc);
 		return err_set(e, -ENOMEM, "%s: out of memory", name);
 	}
 	if (text.n > YAML_FILE_MAX)
@@ -240,7 +240,7 @@ int yaml_load(const char *name, struct slice text, struct err *e, struct yaml_do
 	}
 	yaml_parser_delete(&b.parser);
 	if (r) {
-		yaml_free(doc);
+		yaml_doc_free(doc);
 		return r;
 	}
 	*ret = doc;

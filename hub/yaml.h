@@ -31,9 +31,9 @@ struct yaml_node {
 
 must_check int yaml_load_file(const char *path, struct err *e, struct yaml_doc **ret);
 must_check int yaml_load(const char *name, struct slice text, struct err *e, struct yaml_doc **ret);
-void yaml_free(struct yaml_doc *doc);
-void yaml_freep(struct yaml_doc **doc);
-#define auto_yaml auto_call(yaml_freep)
+void yaml_doc_free(struct yaml_doc *doc);
+void yaml_doc_freep(struct yaml_doc **doc);
+#define auto_yaml auto_call(yaml_doc_freep)
 
 const char *yaml_path(const struct yaml_doc *doc);
 const struct yaml_node *yaml_root(const struct yaml_doc *doc); /* NULL: the file is empty */
