@@ -77,8 +77,9 @@ void readings_reset(struct readings *r);
 must_check int readings_add(struct readings *r, struct slice address, struct reading **ret);
 /*
  * Append a field; name and string are copied. The name is brought to the field form: "batteryLow" →
- * battery_low, "Fill-Level" → fill_level; -EINVAL when nothing is left of it, -EEXIST when the
- * reading has it, -E2BIG past READING_MAX_FIELDS, -ERANGE for a double that is not finite, -ENOMEM.
+ * battery_low, "Fill-Level" → fill_level, "2m" → n2m; -EINVAL when nothing is left of it or more
+ * than FIELD_NAME_MAX, -EEXIST when the reading has it, -E2BIG past READING_MAX_FIELDS, -ERANGE for
+ * a double that is not finite, -EILSEQ for a string that is not UTF-8 or holds a NUL, -ENOMEM.
  */
 must_check int reading_put(struct readings *all, struct reading *r, struct slice name,
 			   struct value v);
