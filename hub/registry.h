@@ -23,8 +23,9 @@ struct grid {
 struct device {
 	int64_t id;
 	const char *name; /* the id people use, unique in the district */
+	const char *title; /* what a person calls it; "" = none */
 	const char *adapter, *address;
-	const struct grid *grid;
+	const struct grid *grid; /* NULL only until registry_link */
 	enum device_class class;
 	int64_t interval_us; /* expected time between readings; 0 = not known */
 	uint32_t slot; /* 0.., dense and stable while the process lives: index for per-device state
