@@ -4,11 +4,12 @@
 #define CODE_SEED 2
 
 /*
- * DESIGN: open-addressing tables of pointers, twice as large as what they hold; a removed entry leaves a mark.
- * A device struct is allocated once and changed in place, so that pointers to it survive an update.
+ * DESIGN: open-addressing tables of pointers, twice as large as what they hold; a removed entry
+ * leaves a mark. A device struct is allocated once and changed in place, so that pointers to it
+ * survive an update.
  */
 struct table {
-	void **v; /* NULL = free, TOMBSTONE = removed */
+	void **v;	     /* NULL = free, TOMBSTONE = removed */
 	size_t n, used, cap; /* entries; entries and marks; power of two */
 };
 
@@ -53,7 +54,8 @@ static int table_rehash(struct table *t, size_t cap, uint64_t (*hash_of)(const v
 	if (!new.v)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->cap; i++)
-		if (t->v[i] && t->v[i] != TOMBSTONE && table_insert(&new, hash_of(t->v[i]), t->v[i]))
+		if (t->v[i] && t->v[i] != TOMBSTONE &&
+		    table_insert(&new, hash_of(t->v[i]), t->v[i]))
 			break;
 	free(t->v);
 	*t = new;
@@ -196,7 +198,8 @@ static void free_device(struct device_node *d)
 
 static void free_grid(struct grid_node *g)
 {
-	const char *const *s[] = {&g->g.code, &g->g.name, &g->g.leader, &g->g.deputy, &g->g.endpoint};
+	const char *const *s[] = {&g->g.code, &g->g.name, &g->g.leader, &g->g.deputy,
+				  &g->g.endpoint};
 	drop_strings(s, COUNT_OF(s));
 	free(g);
 }
@@ -256,7 +259,8 @@ int registry_put_grid(struct registry *r, const struct grid *g)
 
 const struct grid *registry_grid(const struct registry *r, struct slice code)
 {
-	const struct grid_node *n = table_get(&r->grids_by_code, hash64(code, CODE_SEED), grid_has_code, &code);
+	const struct grid_node *n =
+		table_get(&r->grids_by_code, hash64(code, CODE_SEED), grid_has_code, &code);
 	return n ? &n->g : NULL;
 }
 
@@ -330,12 +334,14 @@ void registry_remove_device(struct registry *r, int64_t id)
 		return;
 	unlink_address(r, n);
 	table_remove(&r->by_id, hash_id(id), device_has_id, &id);
-	if (!mem_grow(&r->free_slots, &r->free_cap, r->nfree + 1, REGISTRY_DEVICES_MAX, sizeof *r->free_slots))
+	if (!mem_grow(&r->free_slots, &r->free_cap, r->nfree + 1, REGISTRY_DEVICES_MAX,
+		      sizeof *r->free_slots))
 		r->free_slots[r->nfree++] = n->d.slot;
 	free_device(n);
 }
 
-const struct device *registry_find(const struct registry *r, struct slice adapter, struct slice address)
+const struct device *registry_find(const struct registry *r, struct slice adapter,
+				   struct slice address)
 {
 	struct address_key key = {adapter, address};
 	const struct device_node *n =

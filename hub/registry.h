@@ -22,7 +22,7 @@ struct grid {
 
 struct device {
 	int64_t id;
-	const char *name; /* the id people use, unique in the district */
+	const char *name;  /* the id people use, unique in the district */
 	const char *title; /* what a person calls it; "" = none */
 	const char *adapter, *address;
 	const struct grid *grid; /* NULL only until registry_link */

@@ -14,13 +14,15 @@
 #include "times.h"
 
 /*
- * DESIGN: the mutex covers the list of segments and the tail. The reader takes it only to learn how far the tail has
- * come and to move to the next segment; it reads the files themselves without it, for what lies before the
- * tail never changes. Invariant: the last segment is the one appended to, and `tail_off` is its length.
+ * DESIGN: the mutex covers the list of segments and the tail. The reader takes it only to learn how
+ * far the tail has come and to move to the next segment; it reads the files themselves without it,
+ * for what lies before the tail never changes. Invariant: the last segment is the one appended to,
+ * and `tail_off` is its length.
  */
 
 #define TIGHT_PCT 90 /* of max_bytes: from here on the brokers are left */
-#define FAULT_PAUSE_US (5 * TIMES_SEC) /* after a failed append, before the brokers may send again */
+#define FAULT_PAUSE_US \
+	(5 * TIMES_SEC) /* after a failed append, before the brokers may send again */
 
 struct segment {
 	uint64_t first_seq, bytes;
@@ -52,7 +54,8 @@ struct spool {
 	/* the reader's */
 	struct spool_cursor cur;
 	uint64_t cur_first; /* first_seq of the segment that cur is in; 0 = none */
-	uint64_t cur_end, cur_next; /* how far the segment was last seen to reach: offset, seq after it */
+	uint64_t cur_end,
+		cur_next; /* how far the segment was last seen to reach: offset, seq after it */
 	_Atomic uint64_t read_seq; /* written by the reader, looked at by spool_stat */
 };
 
@@ -100,7 +103,8 @@ static int open_dir(struct spool *s, struct err *e)
 {
 	char path[PATH_MAX];
 	if (mkdir(s->dir, 0750) && errno != EEXIST)
-		return err_set(e, -errno, "%s: cannot make the spool's folder: %s", s->dir, strerror(errno));
+		return err_set(e, -errno, "%s: cannot make the spool's folder: %s", s->dir,
+			       strerror(errno));
 	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0)
 		return err_set(e, -errno, "%s: cannot open the spool: %s", s->dir, strerror(errno));
@@ -149,7 +153,8 @@ static int roll(struct spool *s)
 
 /* ---- opening: find the end of the last segment ---- */
 
-static int scan_tail(struct spool *s, uint64_t first_seq, uint64_t size, uint64_t *ret_end, uint64_t *ret_next)
+static int scan_tail(struct spool *s, uint64_t first_seq, uint64_t size, uint64_t *ret_end,
+		     uint64_t *ret_next)
 {
 	struct spool_cursor c;
 	struct spool_record rec;
@@ -185,10 +190,11 @@ static int open_tail(struct spool *s, uint64_t first_seq, struct err *e)
 	if (r)
 		return err_set(e, r, "%s: cannot read: %s", path, strerror(-r));
 	if (end < (uint64_t)st.st_size) {
-		log_warn("spool", KM("torn tail cut off"), KS("segment", path), KI("bytes", (uint64_t)st.st_size - end),
-			 KI("next_seq", s->next_seq));
+		log_warn("spool", KM("torn tail cut off"), KS("segment", path),
+			 KI("bytes", (uint64_t)st.st_size - end), KI("next_seq", s->next_seq));
 		if (ftruncate(s->tail_fd, (off_t)end))
-			return err_set(e, -errno, "%s: cannot cut the torn tail: %s", path, strerror(errno));
+			return err_set(e, -errno, "%s: cannot cut the torn tail: %s", path,
+				       strerror(errno));
 	}
 	s->tail_off = end;
 	return 0;
@@ -205,7 +211,8 @@ static int open_segments(struct spool *s, struct err *e)
 		char path[PATH_MAX];
 		struct stat st;
 		if (seg_path(s, first[i], path, sizeof path) || stat(path, &st))
-			return err_set(e, -EIO, "%s: cannot look at a segment: %s", s->dir, strerror(errno));
+			return err_set(e, -EIO, "%s: cannot look at a segment: %s", s->dir,
+				       strerror(errno));
 		bool last = i + 1 == n;
 		if (last && (r = open_tail(s, first[i], e)))
 			return r;
@@ -236,7 +243,8 @@ static void *sync_main(void *arg)
 		if (!s->dirty)
 			continue;
 		s->dirty = false;
-		int fd = dup(s->tail_fd); /* the tail may roll meanwhile; roll() syncs what it leaves */
+		int fd = dup(
+			s->tail_fd); /* the tail may roll meanwhile; roll() syncs what it leaves */
 		pthread_mutex_unlock(&s->lock);
 		if (fd < 0 || fdatasync(fd))
 			log_error("spool", KM("cannot sync"), KS("error", strerror(errno)));
@@ -346,7 +354,8 @@ static int write_record(struct spool *s)
 		r = fdatasync(s->tail_fd) ? -errno : 0;
 	}
 	if (r && ftruncate(s->tail_fd, (off_t)s->tail_off))
-		log_error("spool", KM("cannot take back half a record"), KS("error", strerror(errno)));
+		log_error("spool", KM("cannot take back half a record"),
+			  KS("error", strerror(errno)));
 	return r;
 }
 
@@ -356,8 +365,8 @@ static void note_append(struct spool *s, int r)
 	if (r) {
 		metric_add(M_SPOOL_REFUSED, 1);
 		if (log_repeat_due(&s->fault, times_mono_us()))
-			log_error("spool", KM("cannot append"), KS("error", strerror(-r)), KI("bytes", s->total),
-				  KI("max_bytes", s->conf.max_bytes));
+			log_error("spool", KM("cannot append"), KS("error", strerror(-r)),
+				  KI("bytes", s->total), KI("max_bytes", s->conf.max_bytes));
 		return;
 	}
 	s->tail_off += s->record.n;
@@ -419,7 +428,8 @@ int spool_skip_to(struct spool *s, uint64_t seq, struct err *e)
 
 /* ---- reading ---- */
 
-/* Learn where the segment that holds read_seq ends now; *ret = its first seq, 0 if there is nothing to read. */
+/* Learn where the segment that holds read_seq ends now; *ret = its first seq, 0 if there is nothing
+ * to read. */
 static uint64_t look_ahead(struct spool *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -462,24 +472,27 @@ static void set_aside(struct spool *s)
 	char path[PATH_MAX], dir[PATH_MAX];
 	uint64_t from = s->cur.damaged_from, n = s->cur.off - from;
 	snprintf(dir, sizeof dir, "%s/damaged", s->dir);
-	int len = snprintf(path, sizeof path, "%s/%020llu-%llu.bin", dir, (unsigned long long)s->cur_first,
-			   (unsigned long long)from);
+	int len = snprintf(path, sizeof path, "%s/%020llu-%llu.bin", dir,
+			   (unsigned long long)s->cur_first, (unsigned long long)from);
 	metric_add(M_SPOOL_DAMAGED, 1);
-	log_error("spool", KM("damaged place skipped"), KI("segment", s->cur_first), KI("from", from), KI("bytes", n),
-		  KS("copy", path));
+	log_error("spool", KM("damaged place skipped"), KI("segment", s->cur_first),
+		  KI("from", from), KI("bytes", n), KS("copy", path));
 	if (len < 0 || (size_t)len >= sizeof path || (mkdir(dir, 0750) && errno != EEXIST))
 		return;
 	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	char chunk[8192];
 	for (uint64_t at = from; fd >= 0 && at < s->cur.off;) {
-		ssize_t got = pread(s->cur.fd, chunk, (size_t)MIN_OF((uint64_t)sizeof chunk, s->cur.off - at), (off_t)at);
+		ssize_t got =
+			pread(s->cur.fd, chunk,
+			      (size_t)MIN_OF((uint64_t)sizeof chunk, s->cur.off - at), (off_t)at);
 		if (got <= 0 || fd_write_all(fd, chunk, (size_t)got))
 			return;
 		at += (uint64_t)got;
 	}
 }
 
-/* Have the cursor in the segment of read_seq, with something before its end: 1, 0 = nothing to read, -errno. */
+/* Have the cursor in the segment of read_seq, with something before its end: 1, 0 = nothing to
+ * read, -errno. */
 static int ready_cursor(struct spool *s)
 {
 	if (s->cur_first && s->cur.off < s->cur_end)
@@ -503,8 +516,10 @@ int spool_next(struct spool *s, struct spool_record *ret)
 		else if (r < 0)
 			return r;
 		else if (r == 0)
-			s->read_seq = MAX_OF(s->cur_next, s->read_seq); /* the rest of it was damaged */
-		else if (ret->seq >= s->read_seq) { /* else: on the way to where spool_seek wants to be */
+			s->read_seq =
+				MAX_OF(s->cur_next, s->read_seq); /* the rest of it was damaged */
+		else if (ret->seq >=
+			 s->read_seq) { /* else: on the way to where spool_seek wants to be */
 			s->read_seq = ret->seq + 1;
 			return 1;
 		}
@@ -543,7 +558,8 @@ void spool_release(struct spool *s, uint64_t seq)
 	while (gone + 1 < s->nseg && s->seg[gone + 1].first_seq <= seq + 1) {
 		char path[PATH_MAX];
 		if (seg_path(s, s->seg[gone].first_seq, path, sizeof path) || unlink(path)) {
-			log_error("spool", KM("cannot remove a segment"), KI("segment", s->seg[gone].first_seq),
+			log_error("spool", KM("cannot remove a segment"),
+				  KI("segment", s->seg[gone].first_seq),
 				  KS("error", strerror(errno)));
 			break;
 		}

@@ -1,12 +1,12 @@
 /*
- * spool: an append-only log of messages in segment files: a message is acknowledged to its broker only after
- * it stands here.
+ * spool: an append-only log of messages in segment files: a message is acknowledged to its broker
+ * only after it stands here.
  *
- * Appending: any thread, one write() a record under a mutex. Reading, releasing: one thread (the engine). What
- * an appended record survives is spool.sync: os = a killed process; interval = a power cut, but for the last
- * sync_interval; always = a power cut. At start a torn tail is cut off; a damaged place elsewhere is skipped,
- * copied to DIR/damaged and reported. Nothing is dropped for lack of room: appending fails, and the caller holds
- * the broker back.
+ * Appending: any thread, one write() a record under a mutex. Reading, releasing: one thread (the
+ * engine). What an appended record survives is spool.sync: os = a killed process; interval = a
+ * power cut, but for the last sync_interval; always = a power cut. At start a torn tail is cut off;
+ * a damaged place elsewhere is skipped, copied to DIR/damaged and reported. Nothing is dropped for
+ * lack of room: appending fails, and the caller holds the broker back.
  */
 #ifndef GRIDHUB_SPOOL_H
 #define GRIDHUB_SPOOL_H
@@ -16,7 +16,8 @@
 enum spool_flag {
 	SPOOL_RETAINED = 1, /* the broker sent it because we subscribed */
 	SPOOL_DUP = 2,	    /* the broker says that it may have sent it before */
-	SPOOL_CUT = 4,	    /* larger than intake.max_payload: payload is its first KBs, full_len its size */
+	SPOOL_CUT =
+		4, /* larger than intake.max_payload: payload is its first KBs, full_len its size */
 };
 
 #define SPOOL_PAYLOAD_MAX (16 << 20)
@@ -24,7 +25,8 @@ enum spool_flag {
 #define SPOOL_TOPIC_MAX 65535
 
 struct spool_record {
-	uint64_t seq; /* 1.., without holes but where a damaged place was skipped; set by spool_append */
+	uint64_t seq; /* 1.., without holes but where a damaged place was skipped; set by
+			 spool_append */
 	int64_t recv_us;
 	struct slice source, topic, payload; /* name of the broker; raw bytes */
 	uint32_t full_len;
@@ -39,7 +41,8 @@ struct spool_conf {
 };
 
 struct spool_stat {
-	uint64_t first_seq, next_seq, read_seq; /* first on disk, next to be appended, next to be read */
+	uint64_t first_seq, next_seq,
+		read_seq; /* first on disk, next to be appended, next to be read */
 	uint64_t bytes;
 	size_t segments;
 };
@@ -52,7 +55,8 @@ void spool_close(struct spool *s); /* NULL is fine */
 /* Made with the folder; the database knows by it how far this spool has been committed. */
 const char *spool_id(const struct spool *s);
 
-/* -ENOSPC: the limit or the disk is full; other -errno: the disk fails. Nothing of the record is left then. */
+/* -ENOSPC: the limit or the disk is full; other -errno: the disk fails. Nothing of the record is
+ * left then. */
 must_check int spool_append(struct spool *s, struct spool_record *rec);
 /* Any thread: too little room for what a broker may still send after being told to stop. */
 bool spool_tight(struct spool *s);
@@ -66,7 +70,8 @@ must_check int spool_seek(struct spool *s, uint64_t seq);
 must_check int spool_next(struct spool *s, struct spool_record *ret);
 /* Wait until there is something to read, at most so long. */
 void spool_wait(struct spool *s, int64_t timeout_us);
-/* The next record gets at least this seq: for a spool that lost its end to a power cut after it was committed. */
+/* The next record gets at least this seq: for a spool that lost its end to a power cut after it was
+ * committed. */
 must_check int spool_skip_to(struct spool *s, uint64_t seq, struct err *e);
 /* Records up to seq are no longer needed: segments that hold no other go. */
 void spool_release(struct spool *s, uint64_t seq);
@@ -76,7 +81,8 @@ struct spool_visitor {
 	void *ctx;
 	void (*segment)(void *ctx, const char *name, uint64_t first_seq, uint64_t bytes);
 	void (*record)(void *ctx, const struct spool_record *rec);
-	/* Bytes from..to (exclusive) of the segment are no record; torn: nothing follows, as after a power cut. */
+	/* Bytes from..to (exclusive) of the segment are no record; torn: nothing follows, as after
+	 * a power cut. */
 	void (*damage)(void *ctx, const char *name, uint64_t from, uint64_t to, bool torn);
 };
 must_check int spool_visit(const char *dir, const struct spool_visitor *v, struct err *e);

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 /*
- * DESIGN: a record is a head of 48 bytes, little-endian, and a body (source, topic, payload). The checksum covers all
- * of the record behind it, seeded with the length, so a record is either wholly there or not there. After bytes
- * that are no record the cursor looks for the next magic with a good checksum.
+ * DESIGN: a record is a head of 48 bytes, little-endian, and a body (source, topic, payload). The
+ * checksum covers all of the record behind it, seeded with the length, so a record is either wholly
+ * there or not there. After bytes that are no record the cursor looks for the next magic with a
+ * good checksum.
  */
 struct head {
 	uint32_t magic;
@@ -30,7 +31,8 @@ _Static_assert(sizeof(struct head) == SPOOL_HEAD, "the head on disk has no paddi
 int spool_encode(struct buf *b, const struct spool_record *rec)
 {
 	size_t body = rec->source.n + rec->topic.n + rec->payload.n;
-	if (rec->source.n > SPOOL_SOURCE_MAX || rec->topic.n > SPOOL_TOPIC_MAX || rec->payload.n > SPOOL_PAYLOAD_MAX)
+	if (rec->source.n > SPOOL_SOURCE_MAX || rec->topic.n > SPOOL_TOPIC_MAX ||
+	    rec->payload.n > SPOOL_PAYLOAD_MAX)
 		return -EMSGSIZE;
 	struct head h = {.magic = MAGIC,
 			 .body_len = (uint32_t)body,
@@ -66,10 +68,13 @@ void spool_cursor_done(struct spool_cursor *c)
 	*c = (struct spool_cursor){.fd = -1};
 }
 
-/* Have n bytes at c->off in the buffer, if the file has them before end; *ret_n = how many there are. */
+/* Have n bytes at c->off in the buffer, if the file has them before end; *ret_n = how many there
+ * are. */
 static int fill(struct spool_cursor *c, size_t n, uint64_t end, size_t *ret_n)
 {
-	size_t have = c->off - c->buf_off <= c->buf_n && c->off >= c->buf_off ? c->buf_n - (size_t)(c->off - c->buf_off) : 0;
+	size_t have = c->off - c->buf_off <= c->buf_n && c->off >= c->buf_off
+			      ? c->buf_n - (size_t)(c->off - c->buf_off)
+			      : 0;
 	uint64_t left = end > c->off ? end - c->off : 0;
 	if (have >= n || have >= left) {
 		*ret_n = (size_t)MIN_OF((uint64_t)have, left);
@@ -84,7 +89,8 @@ static int fill(struct spool_cursor *c, size_t n, uint64_t end, size_t *ret_n)
 	if (r)
 		return r;
 	while (c->buf_n < want) {
-		ssize_t got = pread(c->fd, c->buf + c->buf_n, want - c->buf_n, (off_t)(c->buf_off + c->buf_n));
+		ssize_t got = pread(c->fd, c->buf + c->buf_n, want - c->buf_n,
+				    (off_t)(c->buf_off + c->buf_n));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -127,7 +133,8 @@ static int parse(struct spool_cursor *c, uint64_t end, struct spool_record *ret)
 		.recv_us = h.recv_us,
 		.source = {body, h.source_len},
 		.topic = {body + h.source_len, h.topic_len},
-		.payload = {body + h.source_len + h.topic_len, h.body_len - h.source_len - h.topic_len},
+		.payload = {body + h.source_len + h.topic_len,
+			    h.body_len - h.source_len - h.topic_len},
 		.full_len = h.full_len,
 		.mid = h.mid,
 		.flags = h.flags,

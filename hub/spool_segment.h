@@ -1,6 +1,6 @@
 /*
- * spool_segment: the form of records in a segment file, and a cursor over one that skips damaged places.
- * For spool.c and spool_visit.c only. One thread per cursor.
+ * spool_segment: the form of records in a segment file, and a cursor over one that skips damaged
+ * places. For spool.c and spool_visit.c only. One thread per cursor.
  */
 #ifndef GRIDHUB_SPOOL_SEGMENT_H
 #define GRIDHUB_SPOOL_SEGMENT_H
@@ -15,8 +15,8 @@ must_check int spool_encode(struct buf *b, const struct spool_record *rec);
 
 struct spool_cursor {
 	int fd;
-	uint64_t off;	     /* of the next record in the file */
-	char *buf;	     /* owned: file bytes from buf_off, buf_n of them */
+	uint64_t off; /* of the next record in the file */
+	char *buf;    /* owned: file bytes from buf_off, buf_n of them */
 	uint64_t buf_off;
 	size_t buf_n, buf_cap;
 	uint64_t damaged_from; /* where the last skipped place began; it ends at off */
@@ -25,8 +25,8 @@ struct spool_cursor {
 void spool_cursor_init(struct spool_cursor *c, int fd);
 void spool_cursor_done(struct spool_cursor *c); /* closes fd */
 /*
- * The next record before `end`: 1 and *ret (good until the next call); 0: none; -EILSEQ: bytes damaged_from..off
- * are no record, call again for what follows; other -errno: the disk fails.
+ * The next record before `end`: 1 and *ret (good until the next call); 0: none; -EILSEQ: bytes
+ * damaged_from..off are no record, call again for what follows; other -errno: the disk fails.
  */
 must_check int spool_cursor_next(struct spool_cursor *c, uint64_t end, struct spool_record *ret);
 

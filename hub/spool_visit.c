@@ -4,7 +4,8 @@
 
 #include "spool_segment.h"
 
-static int visit_segment(const char *dir, uint64_t first_seq, const struct spool_visitor *v, struct err *e)
+static int visit_segment(const char *dir, uint64_t first_seq, const struct spool_visitor *v,
+			 struct err *e)
 {
 	char name[SPOOL_NAME_MAX], path[PATH_MAX];
 	struct stat st;
