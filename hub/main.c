@@ -10,6 +10,7 @@ static const struct command {
 } commands[] = {
 	/* in the order of use */
 	{"migrate", "bring the database's schema up to date", cmd_migrate},
+	{"decode", "show what an adapter makes of a message", cmd_decode},
 };
 
 static void print_help(FILE *to)

@@ -100,7 +100,8 @@ static int add(const struct hub_topic *t, struct readings *out, struct err *e, s
 		return rc;
 	(*ret)->class = t->class;
 	(*ret)->grid = arena_copy(&out->arena, t->grid);
-	return (*ret)->grid.p ? 0 : -ENOMEM;
+	return (*ret)->grid.p ? 0
+			      : err_set(e, -ENOMEM, "the message makes more than the hub takes");
 }
 
 static int decode_object(const struct hub_topic *t, const struct json *doc, struct readings *out,
