@@ -19,10 +19,10 @@ LIBRARIES = [
     (r"xxhash", ("hub/base",)),
     (r"libpq|postgres", ("hub/pg",)),
     (r"MQTT", ("hub/mqtt",)),
-    (r"curl/", ("hub/notify",)),
+    (r"curl/", ("hub/sender",)),
     (r"microhttpd", ("hub/http",)),
     (r"pcre2", ("hub/rule",)),
-    (r"openssl/", ("adapters/webhook/",)),
+    (r"openssl/", ("hub/crypto",)),
 ]
 C_AND_POSIX = re.compile(
     r"(assert|ctype|errno|fcntl|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|"

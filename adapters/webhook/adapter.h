@@ -1,0 +1,81 @@
+/*
+ * The contract of a webhook adapter: one receiver's dialect, one file, one exported const struct,
+ * one line in list.c.
+ *
+ * An adapter is pure: from an alert, an endpoint's secrets, the time and the message id it makes
+ * URL, headers and body; and from an answer it tells what became of the message. It sees no socket,
+ * no database and no clock. An answer is input from outside: nothing in it may crash the adapter.
+ */
+#ifndef GRIDHUB_WEBHOOK_ADAPTER_H
+#define GRIDHUB_WEBHOOK_ADAPTER_H
+
+#include "../../hub/json.h"
+
+#define WEBHOOK_SECRETS_MAX 4
+#define WEBHOOK_URL_MAX 4096
+#define WEBHOOK_HEADERS_MAX 4096
+#define WEBHOOK_BODY_MAX \
+	(512 * 1024)		/* the largest that any receiver takes; a dialect has its own */
+#define WEBHOOK_ANSWER_MAX 1024 /* how much of an answer is kept and shown to classify */
+
+/* What a message is sent to; all borrowed. Secrets are in the form in which ops write them. */
+struct webhook_target {
+	struct slice url;
+	struct slice secret[WEBHOOK_SECRETS_MAX]; /* the newest first */
+	size_t nsecrets;
+};
+
+/* One message; all borrowed. Whatever is not `now_us` is the same on every attempt. */
+struct webhook_message {
+	struct slice id;	  /* never changes over retries, so that the receiver can tell */
+	struct slice event;	  /* "case.opened", "case.recovered", "test" */
+	const struct json *alert; /* object: case, grid, device, fields, text (see standard.c) */
+	struct slice case_url;	  /* a page about the case; empty = none */
+	int64_t at_us;		  /* when it happened */
+	int64_t now_us;		  /* of this attempt */
+};
+
+struct webhook_request {
+	struct buf url;
+	struct buf headers; /* "Name: value\n" each; Content-Type among them */
+	struct buf body;
+};
+
+enum webhook_verdict {
+	WEBHOOK_ACCEPTED, /* delivered: the hub owes nothing any more */
+	WEBHOOK_RETRY,	  /* try again by the schedule */
+	WEBHOOK_FINAL,	  /* this message will never be taken: dead letter */
+	WEBHOOK_DISABLE,  /* the receiver wants no message any more: dead letter, endpoint off */
+};
+extern const char *const webhook_verdict_names[]; /* "accepted", "retry", "final", "disable" */
+
+struct webhook_adapter {
+	const char *name; /* as in endpoints[].dialect */
+	const char *help; /* one line */
+	/* Are URL and secrets of the dialect's form? Called at start. -EINVAL, e says what is
+	 * wrong, without quoting a secret. */
+	int (*check)(const struct webhook_target *t, struct err *e);
+	/* Fill an empty request. -EMSGSIZE: the alert does not fit the receiver's limit even when
+	 * cut; -EINVAL, -EIO, -ENOMEM. Any failure is final for the message. */
+	int (*compose)(const struct webhook_target *t, const struct webhook_message *m,
+		       struct webhook_request *ret, struct err *e);
+	/* status: HTTP status of a complete head; body: its first WEBHOOK_ANSWER_MAX bytes. Why in
+	 * one sentence for ops goes to `why` (static text). */
+	enum webhook_verdict (*classify)(int status, struct slice body, const char **why);
+};
+
+/* NULL-terminated; in the order of help texts. */
+extern const struct webhook_adapter *const webhook_adapters[];
+const struct webhook_adapter *webhook_adapter_find(struct slice name); /* NULL: none of that name */
+
+/*
+ * What HTTP itself says, for dialects that add nothing to it: 2xx accepted; 408, 425, 429, 5xx
+ * retry; 410 disable; other 4xx final. A redirect is a failure, never followed: retried, because
+ * it is a mistake of set-up that ops can mend while the alert is still owed.
+ */
+enum webhook_verdict webhook_classify_http(int status, const char **why);
+
+void webhook_request_init(struct webhook_request *r);
+void webhook_request_done(struct webhook_request *r); /* safe on a zeroed struct */
+
+#endif
