@@ -238,6 +238,7 @@ CREATE TABLE outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX outbox_due ON outbox (district_id, next_at) WHERE dead_at IS NULL;
 CREATE INDEX outbox_case ON outbox (district_id, case_id, id);
+CREATE INDEX outbox_dead ON outbox (district_id, id) WHERE dead_at IS NOT NULL;
 
 -- Every attempt, and what the receiver said.
 CREATE TABLE delivery (

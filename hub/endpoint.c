@@ -1,0 +1,131 @@
+#include "endpoint.h"
+
+#include <inttypes.h>
+
+#include "sender.h"
+
+#define CASE_MARK "{case}"
+
+static bool given(const char *s)
+{
+	return s && s[0];
+}
+
+static int load_url(const struct config *conf, const struct endpoint_conf *c, struct err *e,
+		    struct endpoint *p)
+{
+	if (given(c->url_file)) {
+		int rc = file_read_secret(c->url_file, &p->url, e);
+		if (rc)
+			return rc;
+	} else {
+		p->url = slice_dup(slice_of(c->url));
+	}
+	if (!p->url)
+		return err_set(e, -ENOMEM, "out of memory");
+	p->target.url = slice_of(p->url);
+	return sender_check_url(p->url, conf->notify.allow_http, e);
+}
+
+static int load_secrets(const struct endpoint_conf *c, struct err *e, struct endpoint *p)
+{
+	if (!given(c->secret_file))
+		return 0;
+	int rc = file_read_secret(c->secret_file, &p->secrets, e);
+	if (rc)
+		return rc;
+	struct slice rest = slice_of(p->secrets), line;
+	while (slice_cut(&rest, '\n', &line)) {
+		line = slice_trim(line);
+		if (!line.n)
+			continue;
+		if (p->target.nsecrets == WEBHOOK_SECRETS_MAX)
+			return err_set(e, -EINVAL, "%s: more than %d secrets", c->secret_file,
+				       WEBHOOK_SECRETS_MAX);
+		p->target.secret[p->target.nsecrets++] = line;
+	}
+	return 0;
+}
+
+static int load(const struct config *conf, const struct endpoint_conf *c, struct err *e,
+		struct endpoint *p)
+{
+	p->conf = c;
+	p->adapter = webhook_adapter_find(slice_of(c->dialect));
+	if (!p->adapter)
+		return err_set(e, -EINVAL, "dialect \"%s\": there is no such webhook adapter",
+			       c->dialect);
+	int rc = load_url(conf, c, e, p);
+	if (!rc)
+		rc = load_secrets(c, e, p);
+	if (!rc)
+		rc = p->adapter->check(&p->target, e);
+	return rc;
+}
+
+int endpoint_load(const struct config *conf, const struct endpoint_conf *c, struct err *e,
+		  struct endpoint *ret)
+{
+	struct endpoint p = {0};
+	int rc = load(conf, c, e, &p);
+	if (rc) {
+		endpoint_done(&p);
+		return err_prefix(e, rc, "%s: endpoint \"%s\"", conf->path, c->name);
+	}
+	*ret = p;
+	return 0;
+}
+
+void endpoint_done(struct endpoint *p)
+{
+	free(p->url);
+	if (p->secrets)
+		explicit_bzero(p->secrets, strlen(p->secrets));
+	free(p->secrets);
+	*p = (struct endpoint){0};
+}
+
+int endpoints_load(const struct config *conf, struct err *e, struct endpoints *ret)
+{
+	struct endpoints all = {.conf = conf};
+	all.list = calloc(conf->nendpoints + 1, sizeof *all.list);
+	if (!all.list)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (; all.n < conf->nendpoints; all.n++) {
+		int rc = endpoint_load(conf, &conf->endpoints[all.n], e, &all.list[all.n]);
+		if (rc) {
+			endpoints_done(&all);
+			return rc;
+		}
+	}
+	*ret = all;
+	return 0;
+}
+
+void endpoints_done(struct endpoints *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		endpoint_done(&all->list[i]);
+	free(all->list);
+	*all = (struct endpoints){0};
+}
+
+const struct endpoint *endpoints_find(const struct endpoints *all, struct slice name)
+{
+	const struct endpoint_conf *c = config_endpoint(all->conf, name);
+	return c ? &all->list[c - all->conf->endpoints] : NULL;
+}
+
+void endpoint_case_url(const struct config *conf, int64_t case_id, struct buf *out)
+{
+	const char *form = conf->notify.case_url;
+	if (!given(form))
+		return;
+	const char *at = strstr(form, CASE_MARK);
+	if (!at) {
+		buf_puts(out, form);
+		return;
+	}
+	buf_put(out, form, (size_t)(at - form));
+	buf_printf(out, "%" PRId64 "%s", case_id, at + sizeof(CASE_MARK) - 1);
+}

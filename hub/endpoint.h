@@ -1,0 +1,37 @@
+/*
+ * endpoint: what the configuration says about the receivers, made ready to send: adapter found, URL
+ * and secrets read from their files and checked. Read once; immutable afterwards, so that any
+ * thread may read it. A changed secret or URL file takes effect at the next start of the hub.
+ */
+#ifndef GRIDHUB_ENDPOINT_H
+#define GRIDHUB_ENDPOINT_H
+
+#include "../adapters/webhook/adapter.h"
+#include "config.h"
+
+struct endpoint {
+	const struct endpoint_conf *conf; /* borrowed */
+	const struct webhook_adapter *adapter;
+	struct webhook_target target;
+	char *url, *secrets; /* owned; target points into them */
+};
+
+/* Errors name the endpoint and the file, never a URL or secret: -EINVAL, and those of file_read. */
+must_check int endpoint_load(const struct config *conf, const struct endpoint_conf *c,
+			     struct err *e, struct endpoint *ret);
+void endpoint_done(struct endpoint *p); /* safe on a zeroed struct */
+
+/* All of the configuration, in its order. */
+struct endpoints {
+	struct endpoint *list; /* owned */
+	size_t n;
+	const struct config *conf;
+};
+must_check int endpoints_load(const struct config *conf, struct err *e, struct endpoints *ret);
+void endpoints_done(struct endpoints *all); /* safe on a zeroed struct */
+const struct endpoint *endpoints_find(const struct endpoints *all, struct slice name);
+
+/* notify.case_url with the case's number put in; nothing when it is not configured. */
+void endpoint_case_url(const struct config *conf, int64_t case_id, struct buf *out);
+
+#endif

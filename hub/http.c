@@ -1,0 +1,217 @@
+#include "http.h"
+
+#include <microhttpd.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "health.h"
+#include "log.h"
+#include "metrics.h"
+
+#define TIMEOUT_S 10
+#define CONNECTION_MEMORY ((size_t)16 * 1024)
+#define BODY_MAX ((size_t)256 * 1024)
+#define BACKLOG 64
+
+struct http {
+	struct MHD_Daemon *daemon;
+};
+
+/* ---- pages: each fills the body and returns the HTTP status ---- */
+
+static unsigned page_health(struct buf *out)
+{
+	return health_write(out) == HEALTH_DEGRADED ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+}
+
+static unsigned page_live(struct buf *out)
+{
+	buf_puts(out, "ok\n");
+	return MHD_HTTP_OK;
+}
+
+static unsigned page_metrics(struct buf *out)
+{
+	metrics_write(out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned page_missing(struct buf *out)
+{
+	buf_puts(out, "not found: there are /health, /live and /metrics\n");
+	return MHD_HTTP_NOT_FOUND;
+}
+
+static unsigned page_method(struct buf *out)
+{
+	buf_puts(out, "only GET and HEAD\n");
+	return MHD_HTTP_METHOD_NOT_ALLOWED;
+}
+
+#define TYPE_TEXT "text/plain; charset=utf-8"
+
+static const struct page {
+	const char *path, *type;
+	unsigned (*fill)(struct buf *out);
+} pages[] = {
+	{"/health", "application/json", page_health},
+	{"/live", TYPE_TEXT, page_live},
+	{"/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
+};
+static const struct page missing = {"", TYPE_TEXT, page_missing};
+static const struct page bad_method = {"", TYPE_TEXT, page_method};
+
+static const struct page *find_page(const char *path, const char *method)
+{
+	for (size_t i = 0; i < COUNT_OF(pages); i++) {
+		if (strcmp(path, pages[i].path) != 0)
+			continue;
+		bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+		return get ? &pages[i] : &bad_method;
+	}
+	return &missing;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *c, const struct page *page)
+{
+	auto_buf struct buf body;
+	buf_init(&body, BODY_MAX);
+	unsigned status = page->fill(&body);
+	struct MHD_Response *r =
+		MHD_create_response_from_buffer(body.n, body.p, MHD_RESPMEM_MUST_COPY);
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	enum MHD_Result ok = MHD_queue_response(c, status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+/* Called at the end of the head, for each part of a body, and at the end: bodies are thrown away.
+ */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *data_n, void **state)
+{
+	static char seen;
+	(void)arg, (void)version, (void)data;
+	if (!*state) {
+		*state = &seen;
+		return MHD_YES;
+	}
+	if (*data_n) {
+		*data_n = 0;
+		return MHD_YES;
+	}
+	return answer(c, find_page(url, method));
+}
+
+/* ---- listening ---- */
+
+int http_parse_listen(struct slice s, struct slice *ret_host, struct slice *ret_port)
+{
+	size_t colon = s.n;
+	int64_t port;
+	while (colon && s.p[colon - 1] != ':')
+		colon--;
+	if (!colon)
+		return -EINVAL;
+	struct slice host = {s.p, colon - 1}, tail = {s.p + colon, s.n - colon};
+	bool bracket = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+	if (bracket)
+		host = (struct slice){host.p + 1, host.n - 2};
+	if (host.n && !bracket && (memchr(host.p, ':', host.n) || memchr(host.p, '[', host.n)))
+		return -EINVAL;
+	if (slice_to_i64(tail, &port) || port < 0 || port > 65535)
+		return -EINVAL;
+	*ret_host = host;
+	*ret_port = tail;
+	return 0;
+}
+
+static int bind_to(const struct addrinfo *a, int *ret_fd)
+{
+	int on = 1;
+	auto_close int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+	    bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, BACKLOG))
+		return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static int open_socket(const char *listen_on, struct err *e, int *ret_fd)
+{
+	struct slice host, port;
+	if (http_parse_listen(slice_of(listen_on), &host, &port))
+		return err_set(e, -EINVAL, "http.listen: \"%s\": expected host:port", listen_on);
+	auto_free char *h = slice_dup(host), *p = slice_dup(port);
+	if (!h || !p)
+		return err_set(e, -ENOMEM, "out of memory");
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+				 .ai_socktype = SOCK_STREAM};
+	struct addrinfo *list = NULL;
+	int rc = getaddrinfo(h[0] ? h : NULL, p, &hints, &list);
+	if (rc)
+		return err_set(e, -EINVAL, "http.listen: \"%s\": %s", listen_on, gai_strerror(rc));
+	rc = -EADDRNOTAVAIL;
+	for (const struct addrinfo *a = list; a && rc; a = a->ai_next)
+		rc = bind_to(a, ret_fd);
+	freeaddrinfo(list);
+	return rc ? err_set(e, rc, "http.listen: \"%s\": %s", listen_on, strerror(-rc)) : 0;
+}
+
+static void log_address(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t n = sizeof a;
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	memset(&a, 0, sizeof a);
+	if (getsockname(fd, (struct sockaddr *)&a, &n) ||
+	    getnameinfo((struct sockaddr *)&a, n, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV))
+		return;
+	log_info("http", KM("listening"), KS("host", host), KS("port", port));
+}
+
+int http_start(const struct config *conf, struct err *e, struct http **ret)
+{
+	auto_close int fd = -1;
+	if (!conf->http.listen || !conf->http.listen[0]) {
+		*ret = NULL;
+		return 0;
+	}
+	int rc = open_socket(conf->http.listen, e, &fd);
+	if (rc)
+		return rc;
+	auto_free struct http *h = mem_new(sizeof *h);
+	if (!h)
+		return err_set(e, -ENOMEM, "out of memory");
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, NULL,
+		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)conf->http.max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_END);
+	if (!h->daemon)
+		return err_set(e, -EIO, "http.listen: \"%s\": the server does not start",
+			       conf->http.listen);
+	log_address(fd);
+	fd = -1; /* the daemon's now */
+	*ret = h;
+	h = NULL;
+	return 0;
+}
+
+void http_stop(struct http *h)
+{
+	if (!h)
+		return;
+	MHD_stop_daemon(h->daemon);
+	free(h);
+}

@@ -1,0 +1,402 @@
+/*
+ * DESIGN. A fixed table of jobs: a job is free, being sent, or done and not yet recorded; the last
+ * two count against notify.concurrency, so that a database that is away bounds what is sent. Rows
+ * are claimed only into free jobs. Everything below `struct notify` but `flags` is the thread's
+ * own.
+ *
+ * No receiver may take all jobs: one that has a share of them under way is left out of the next
+ * claim, and a claim takes no more than a share. So a dead or slow one leaves at least half to the
+ * others.
+ */
+#include "notify.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "health.h"
+#include "log.h"
+#include "metrics.h"
+#include "notify_store.h"
+#include "pg.h"
+#include "retry.h"
+#include "times.h"
+
+#define POLL_US TIMES_SEC	   /* the outbox is looked at even if nobody wakes us */
+#define GAUGES_US (5 * TIMES_SEC)  /* at least so far apart, */
+#define GAUGES_COST 50		   /* and so many times what they take */
+#define OVERDUE_US (3 * TIMES_MIN) /* an alert due for so long: health is degraded */
+#define RECONNECT_MAX_US (30 * TIMES_SEC)
+#define SHARES 4 /* a claim, and a receiver before it is left out: one in so many jobs */
+#define BUSY_MAX (1024 * 1024)
+
+enum { WOKEN = 1, STOPPING = 2 };
+
+/* Beside conf->endpoints. */
+struct receiver {
+	size_t in_flight;
+	struct log_repeat failing;
+};
+
+struct notify {
+	_Atomic unsigned flags; /* any thread */
+	pthread_t thread;
+	const struct config *conf;
+	struct endpoints endpoints;
+	struct receiver *receivers;
+	struct notify_store *store;
+	struct sender *sender;
+	struct notify_job *jobs;
+	struct notify_job **pick; /* room for a selection of jobs */
+	size_t njobs, share;
+	int64_t claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
+	struct log_repeat db_failing, unknown_endpoint;
+};
+
+static size_t pick_jobs(struct notify *n, enum notify_state state, size_t max)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < n->njobs && found < max; i++)
+		if (n->jobs[i].state == state)
+			n->pick[found++] = &n->jobs[i];
+	return found;
+}
+
+static struct receiver *receiver_of(struct notify *n, const struct endpoint *p)
+{
+	return &n->receivers[p - n->endpoints.list];
+}
+
+/* ---- the database, and that it may be away ---- */
+
+static void db_failed(struct notify *n, const struct err *e)
+{
+	int64_t now = times_mono_us();
+	n->reconnect_us =
+		n->reconnect_us ? MIN_OF(n->reconnect_us * 2, RECONNECT_MAX_US) : TIMES_SEC / 2;
+	n->connect_at = now + n->reconnect_us;
+	n->claim_at = n->gauges_at = n->connect_at;
+	health_set(HEALTH_NOTIFY, HEALTH_DEGRADED, e->msg);
+	if (log_repeat_due(&n->db_failing, now))
+		log_error("notify", KM("database"), KS("error", e->msg));
+}
+
+/* True when there is a connection. */
+static bool db_ready(struct notify *n)
+{
+	struct err e = {0};
+	int64_t now = times_mono_us();
+	if (notify_store_connected(n->store))
+		return now >= n->connect_at;
+	if (now < n->connect_at)
+		return false;
+	if (notify_store_connect(n->store, &e)) {
+		db_failed(n, &e);
+		return false;
+	}
+	return true;
+}
+
+/* A statement went through: what was wrong is over. */
+static void db_works(struct notify *n)
+{
+	n->reconnect_us = 0;
+	if (log_repeat_over(&n->db_failing))
+		log_info("notify", KM("database is back"));
+}
+
+/* ---- results ---- */
+
+static void report(struct notify *n, const struct notify_job *j, const struct endpoint *p)
+{
+	static const enum metric counter[] = {M_WEBHOOK_OK, M_WEBHOOK_RETRY, M_WEBHOOK_DEAD};
+	static const char *const what[] = {"delivered", "not delivered, will retry",
+					   "not delivered, dead letter"};
+	struct log_repeat *failing = p ? &receiver_of(n, p)->failing : &n->unknown_endpoint;
+	metric_add(counter[j->result], 1);
+	if (j->result == NOTIFY_ACCEPTED) {
+		if (log_repeat_over(failing))
+			log_info("notify", KM("receiver works again"),
+				 KSL("endpoint", j->endpoint));
+		log_debug("notify", KM("delivered"), KI("case", j->case_id),
+			  KSL("endpoint", j->endpoint), KI("ms", j->latency_us / TIMES_MS));
+		return;
+	}
+	uint64_t held = failing->held;
+	if (!log_repeat_due(failing, times_mono_us()))
+		return;
+	log_at(j->result == NOTIFY_DEAD ? LOG_ERROR : LOG_WARN, "notify", KM(what[j->result]),
+	       KI("case", j->case_id), KSL("endpoint", j->endpoint), KI("status", j->status),
+	       KS("why", j->detail), KI("attempt", j->attempts + 1), KI("not_logged", held));
+}
+
+static void take_results(struct notify *n)
+{
+	struct sender_result r;
+	while (sender_take(n->sender, &r)) {
+		struct notify_job *j = r.user;
+		const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
+		receiver_of(n, p)->in_flight--;
+		notify_job_judge(j, p, n->conf->notify.retry_scale_pct, &r);
+		report(n, j, p);
+	}
+}
+
+/* Write down what became of the jobs that are done; they are free then. */
+static void record(struct notify *n)
+{
+	struct err e = {0};
+	size_t still_ours;
+	size_t done = pick_jobs(n, NOTIFY_DONE, n->njobs);
+	if (!done || !db_ready(n))
+		return;
+	if (notify_store_record(n->store, n->pick, done, &e, &still_ours)) {
+		db_failed(n, &e);
+		return;
+	}
+	db_works(n);
+	if (still_ours < done)
+		log_warn("notify", KM("leases ran out before the result was recorded"),
+			 KI("alerts", done - still_ours));
+	for (size_t i = 0; i < done; i++)
+		notify_job_reset(n->pick[i]);
+	n->claim_at = 0; /* jobs are free, and the next alert of a case may go */
+}
+
+/* ---- sending ---- */
+
+static void send_job(struct notify *n, struct notify_job *j)
+{
+	struct sender_request request;
+	int64_t scale = n->conf->notify.retry_scale_pct;
+	const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
+	if (j->state == NOTIFY_SENDING && !p)
+		notify_job_retry(j, scale, 0, "the configuration has no endpoint of that name");
+	else if (j->state == NOTIFY_SENDING &&
+		 notify_job_compose(j, p, n->conf, times_now_us(), &request) == 0) {
+		if (sender_start(n->sender, &request) == 0) {
+			receiver_of(n, p)->in_flight++;
+			return;
+		}
+		notify_job_retry(j, scale, 0, "out of memory");
+	}
+	report(n, j, p);
+}
+
+static void busy_receivers(const struct notify *n, struct buf *out)
+{
+	pg_array_begin(out);
+	for (size_t i = 0; i < n->endpoints.n; i++)
+		if (n->receivers[i].in_flight >= n->share)
+			pg_array_str(out, slice_of(n->endpoints.list[i].conf->name));
+	pg_array_end(out);
+}
+
+/* Claim a share and send it; true when there may be more. */
+static bool claim_share(struct notify *n)
+{
+	struct err e = {0};
+	auto_buf struct buf busy;
+	size_t got, want = pick_jobs(n, NOTIFY_FREE, n->share);
+	if (!want)
+		return false;
+	buf_init(&busy, BUSY_MAX);
+	busy_receivers(n, &busy);
+	if (notify_store_claim(n->store, buf_slice(&busy), n->pick, want, &e, &got)) {
+		db_failed(n, &e);
+		return false;
+	}
+	db_works(n);
+	for (size_t i = 0; i < got; i++)
+		send_job(n, n->pick[i]);
+	return got == want;
+}
+
+static void claim(struct notify *n)
+{
+	bool woken = atomic_fetch_and(&n->flags, ~(unsigned)WOKEN) & WOKEN;
+	if (!woken && times_mono_us() < n->claim_at)
+		return;
+	n->claim_at = times_mono_us() + POLL_US;
+	if (!db_ready(n))
+		return;
+	while (claim_share(n))
+		sender_work(n->sender);
+}
+
+/* ---- gauges and health ---- */
+
+static void set_health(const struct notify_gauges *g)
+{
+	char why[192];
+	if (g->disabled[0])
+		snprintf(why, sizeof why, "endpoint %s is disabled and alerts wait for it",
+			 g->disabled);
+	else if (g->overdue_us > OVERDUE_US)
+		snprintf(why, sizeof why, "an alert has been due for %lld s",
+			 (long long)(g->overdue_us / TIMES_SEC));
+	else
+		why[0] = 0;
+	health_set(HEALTH_NOTIFY, why[0] ? HEALTH_DEGRADED : HEALTH_OK, why);
+}
+
+static void refresh_gauges(struct notify *n)
+{
+	struct err e = {0};
+	struct notify_gauges g;
+	int64_t start = times_mono_us();
+	if (start < n->gauges_at || !db_ready(n))
+		return;
+	int64_t span = RETRY_SPAN_US / 100 * n->conf->notify.retry_scale_pct;
+	if (notify_store_gauges(n->store, span, &e, &g)) {
+		db_failed(n, &e);
+		return;
+	}
+	db_works(n);
+	int64_t now = times_mono_us();
+	n->gauges_at = now + MAX_OF(GAUGES_US, (now - start) * GAUGES_COST);
+	metric_set(M_OUTBOX_PENDING, (uint64_t)g.pending);
+	metric_set(M_OUTBOX_DEAD, (uint64_t)g.dead);
+	set_health(&g);
+}
+
+/* ---- the thread ---- */
+
+static void wait_for_work(struct notify *n)
+{
+	int64_t now = times_mono_us();
+	int64_t until = MIN_OF(n->claim_at, n->gauges_at);
+	if (pick_jobs(n, NOTIFY_DONE, 1))
+		until = MIN_OF(until, n->connect_at);
+	if (n->stop_at)
+		until = MIN_OF(until, n->stop_at);
+	if (until > now)
+		sender_wait(n->sender, MIN_OF(until - now, POLL_US));
+}
+
+static void forget(void *user, void *arg)
+{
+	(void)arg;
+	struct notify_job *j = user;
+	j->state = NOTIFY_SENDING; /* no result: its lease is given back */
+}
+
+/* What is still under way goes back to the outbox, so that another hub can send it at once. */
+static void give_back(struct notify *n)
+{
+	struct err e = {0};
+	sender_cancel(n->sender, forget, NULL);
+	size_t left = pick_jobs(n, NOTIFY_SENDING, n->njobs);
+	if (left && db_ready(n) && notify_store_release(n->store, n->pick, left, &e))
+		log_warn("notify", KM("leases not given back; they run out"), KI("alerts", left),
+			 KS("error", e.msg));
+	size_t lost = pick_jobs(n, NOTIFY_DONE, n->njobs);
+	if (lost)
+		log_warn("notify", KM("results not recorded; these alerts will be sent again"),
+			 KI("alerts", lost));
+}
+
+static bool stopping(struct notify *n)
+{
+	if (!(atomic_load(&n->flags) & STOPPING))
+		return false;
+	if (!n->stop_at)
+		n->stop_at = times_mono_us() + n->conf->notify.stop_grace_us;
+	bool idle = !sender_in_flight(n->sender) && !pick_jobs(n, NOTIFY_DONE, 1);
+	return idle || times_mono_us() >= n->stop_at;
+}
+
+static void *run(void *arg)
+{
+	struct notify *n = arg;
+	while (!stopping(n)) {
+		if (!n->stop_at)
+			claim(n);
+		refresh_gauges(n);
+		sender_work(n->sender);
+		take_results(n);
+		record(n);
+		wait_for_work(n);
+	}
+	give_back(n);
+	return NULL;
+}
+
+static void notify_free(struct notify *n)
+{
+	if (!n)
+		return;
+	sender_free(n->sender);
+	notify_store_free(n->store);
+	endpoints_done(&n->endpoints);
+	for (size_t i = 0; n->jobs && i < n->njobs; i++)
+		notify_job_done(&n->jobs[i]);
+	free(n->jobs);
+	free(n->pick);
+	free(n->receivers);
+	free(n);
+}
+
+static int notify_alloc(struct notify *n, struct err *e)
+{
+	n->njobs = (size_t)n->conf->notify.concurrency;
+	n->share = MAX_OF(n->njobs / SHARES, (size_t)1);
+	n->jobs = calloc(n->njobs, sizeof *n->jobs);
+	n->pick = calloc(n->njobs, sizeof *n->pick);
+	n->receivers = calloc(n->conf->nendpoints + 1, sizeof *n->receivers);
+	if (!n->jobs || !n->pick || !n->receivers || sender_new(n->njobs, &n->sender))
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n->njobs; i++)
+		notify_job_init(&n->jobs[i]);
+	return notify_store_new(n->conf, e, &n->store);
+}
+
+/* Signals are main's. */
+static int start_thread(struct notify *n)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&n->thread, NULL, run, n);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -rc;
+}
+
+int notify_start(const struct config *conf, struct err *e, struct notify **ret)
+{
+	struct notify *n = mem_new(sizeof *n);
+	if (!n)
+		return err_set(e, -ENOMEM, "out of memory");
+	n->conf = conf;
+	int rc = endpoints_load(conf, e, &n->endpoints);
+	if (!rc)
+		rc = notify_alloc(n, e);
+	if (!rc) {
+		health_set(HEALTH_NOTIFY, HEALTH_STARTING, NULL);
+		rc = start_thread(n);
+		if (rc)
+			err_set(e, rc, "notify: no thread: %s", strerror(-rc));
+	}
+	if (rc) {
+		notify_free(n);
+		return rc;
+	}
+	*ret = n;
+	return 0;
+}
+
+void notify_wake(struct notify *n)
+{
+	atomic_fetch_or(&n->flags, WOKEN);
+	sender_wake(n->sender);
+}
+
+void notify_stop(struct notify *n)
+{
+	if (!n)
+		return;
+	atomic_fetch_or(&n->flags, STOPPING);
+	sender_wake(n->sender);
+	pthread_join(n->thread, NULL);
+	notify_free(n);
+}

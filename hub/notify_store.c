@@ -1,0 +1,239 @@
+#include "notify_store.h"
+
+#include <inttypes.h>
+
+#include "crypto.h"
+#include "pg.h"
+#include "times.h"
+
+#define TOKEN_BYTES 8
+#define TIMEOUT_MAX_US (10 * TIMES_SEC) /* while a request waits, no answer of a receiver is read \
+					 */
+#define ARRAY_MAX (8 * 1024 * 1024)
+#define NARRAYS 9
+
+struct notify_store {
+	const struct config *conf;
+	struct pg *pg;
+	int64_t district;
+	char token[2 * TOKEN_BYTES + 1];
+	uint64_t claims;
+};
+
+int notify_store_new(const struct config *conf, struct err *e, struct notify_store **ret)
+{
+	struct notify_store *s = mem_new(sizeof *s);
+	if (!s)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->conf = conf;
+	int rc = crypto_random_hex(TOKEN_BYTES, s->token);
+	if (rc) {
+		free(s);
+		return err_set(e, rc, "no random bytes for a lease token");
+	}
+	*ret = s;
+	return 0;
+}
+
+void notify_store_free(struct notify_store *s)
+{
+	if (!s)
+		return;
+	pg_close(s->pg);
+	free(s);
+}
+
+bool notify_store_connected(const struct notify_store *s)
+{
+	return s->pg != NULL;
+}
+
+/* A connection that failed is of no more use: close it, so that the caller connects again. */
+static int query(struct notify_store *s, enum sql_id id, const struct pg_arg *args, size_t nargs,
+		 struct err *e, struct pg_rows **ret)
+{
+	if (!s->pg)
+		return err_set(e, -ENOTCONN, "database: not connected");
+	int rc = pg_query(s->pg, id, args, nargs, e, ret);
+	if (rc == -ENOTCONN || rc == -ETIMEDOUT) {
+		pg_close(s->pg);
+		s->pg = NULL;
+	}
+	return rc;
+}
+
+static int find_district(struct notify_store *s, struct err *e)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	struct pg_arg args[] = {PGA_STR(s->conf->district)};
+	int rc = query(s, SQL_NOTIFY_DISTRICT, args, COUNT_OF(args), e, &rows);
+	if (rc)
+		return rc;
+	if (pg_count(rows) == 0)
+		return err_set(e, -ENOENT, "district \"%s\" is not in the database",
+			       s->conf->district);
+	s->district = pg_i64(rows, 0, 0);
+	return 0;
+}
+
+int notify_store_connect(struct notify_store *s, struct err *e)
+{
+	if (s->pg)
+		return 0;
+	struct pg_conf conf = {.conninfo = s->conf->database.conninfo,
+			       .password_file = s->conf->database.password_file,
+			       .app_name = "gridhub notify",
+			       .timeout_us = MIN_OF(s->conf->database.timeout_us, TIMEOUT_MAX_US)};
+	int rc = pg_open(&conf, e, &s->pg);
+	if (rc)
+		return rc;
+	rc = find_district(s, e);
+	if (rc) {
+		pg_close(s->pg);
+		s->pg = NULL;
+	}
+	return rc;
+}
+
+/* ---- claim ---- */
+
+enum { C_ID, C_MESSAGE, C_CASE, C_ENDPOINT, C_EVENT, C_ALERT, C_CREATED, C_ATTEMPTS };
+
+static void fill_job(struct notify_job *j, const struct pg_rows *rows, size_t i)
+{
+	notify_job_reset(j);
+	j->state = NOTIFY_SENDING;
+	j->outbox_id = pg_i64(rows, i, C_ID);
+	j->case_id = pg_i64(rows, i, C_CASE);
+	j->created_us = pg_i64(rows, i, C_CREATED);
+	j->attempts = (int)pg_i64(rows, i, C_ATTEMPTS);
+	j->message_id = arena_copy(&j->mem, pg_slice(rows, i, C_MESSAGE));
+	j->endpoint = arena_copy(&j->mem, pg_slice(rows, i, C_ENDPOINT));
+	j->event = arena_copy(&j->mem, pg_slice(rows, i, C_EVENT));
+	j->alert = arena_copy(&j->mem, pg_slice(rows, i, C_ALERT));
+	if (!j->message_id.p || !j->endpoint.p || !j->event.p || !j->alert.p)
+		notify_job_dead(j, "the alert has more bytes than the hub can send");
+}
+
+int notify_store_claim(struct notify_store *s, struct slice busy, struct notify_job *const *jobs,
+		       size_t n, struct err *e, size_t *ret_n)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	char lease[NOTIFY_LEASE_MAX];
+	snprintf(lease, sizeof lease, "%s.%" PRIu64, s->token, ++s->claims);
+	struct pg_arg args[] = {PGA_I(s->district), PGA_STR(lease), PGA_I(s->conf->notify.lease_us),
+				PGA_I(n), PGA_S(busy)};
+	int rc = query(s, SQL_NOTIFY_CLAIM, args, COUNT_OF(args), e, &rows);
+	if (rc)
+		return rc;
+	size_t got = MIN_OF(pg_count(rows), n);
+	for (size_t i = 0; i < got; i++) {
+		fill_job(jobs[i], rows, i);
+		memcpy(jobs[i]->lease, lease, sizeof lease);
+	}
+	*ret_n = got;
+	return 0;
+}
+
+/* ---- record ---- */
+
+/* Text for the database: well-formed UTF-8 without NUL, whatever a receiver sent. */
+static void put_clean(struct buf *array, const char *p, size_t n)
+{
+	auto_buf struct buf clean;
+	buf_init(&clean, 4 * WEBHOOK_ANSWER_MAX);
+	struct slice rest = {p, n};
+	while (rest.n) {
+		size_t bad = rest.n;
+		const char *nul = memchr(rest.p, 0, rest.n);
+		struct slice part = {rest.p, nul ? (size_t)(nul - rest.p) : rest.n};
+		bool ok = slice_utf8_ok(part, &bad) && part.n == rest.n;
+		size_t good = ok ? rest.n : MIN_OF(bad, part.n);
+		buf_put(&clean, rest.p, good);
+		if (!ok) {
+			buf_puts(&clean, "\xEF\xBF\xBD");
+			good++;
+		}
+		rest = (struct slice){rest.p + good, rest.n - good};
+	}
+	pg_array_str(array, buf_slice(&clean));
+}
+
+static void put_job(struct buf a[static NARRAYS], const struct notify_job *j)
+{
+	static const char *const names[] = {"accepted", "retry", "dead"};
+	pg_array_i64(&a[0], j->outbox_id);
+	pg_array_str(&a[1], slice_of(j->lease));
+	pg_array_str(&a[2], slice_of(names[j->result]));
+	pg_array_i64(&a[3], j->wait_us);
+	if (j->status) {
+		pg_array_i64(&a[4], j->status);
+		put_clean(&a[7], j->answer, j->answer_n);
+	} else {
+		pg_array_null(&a[4]);
+		pg_array_null(&a[7]);
+	}
+	pg_array_i64(&a[5], j->latency_us / TIMES_MS);
+	put_clean(&a[6], j->detail, strlen(j->detail));
+	pg_array_str(&a[8], slice_of(j->disable ? "t" : "f"));
+}
+
+/* Run a statement over the first `use` arrays of the jobs. */
+static int run_over(struct notify_store *s, enum sql_id id, size_t use,
+		    struct notify_job *const *jobs, size_t n, struct err *e, size_t *ret_n)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	struct buf a[NARRAYS];
+	struct pg_arg args[1 + NARRAYS] = {PGA_I(s->district)};
+	bool failed = false;
+	for (size_t i = 0; i < NARRAYS; i++) {
+		buf_init(&a[i], ARRAY_MAX);
+		pg_array_begin(&a[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		put_job(a, jobs[i]);
+	for (size_t i = 0; i < NARRAYS; i++) {
+		pg_array_end(&a[i]);
+		args[1 + i] = PGA_S(buf_slice(&a[i]));
+		failed = failed || a[i].failed;
+	}
+	int rc = failed ? err_set(e, -ENOMEM, "out of memory")
+			: query(s, id, args, 1 + use, e, &rows);
+	for (size_t i = 0; i < NARRAYS; i++)
+		buf_done(&a[i]);
+	if (!rc)
+		*ret_n = (size_t)pg_affected(rows);
+	return rc;
+}
+
+int notify_store_record(struct notify_store *s, struct notify_job *const *jobs, size_t n,
+			struct err *e, size_t *ret_n)
+{
+	return run_over(s, SQL_NOTIFY_RECORD, NARRAYS, jobs, n, e, ret_n);
+}
+
+int notify_store_release(struct notify_store *s, struct notify_job *const *jobs, size_t n,
+			 struct err *e)
+{
+	size_t released;
+	return run_over(s, SQL_NOTIFY_RELEASE, 2, jobs, n, e, &released);
+}
+
+int notify_store_gauges(struct notify_store *s, int64_t span_us, struct err *e,
+			struct notify_gauges *ret)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	struct pg_arg args[] = {PGA_I(s->district), PGA_I(span_us)};
+	int rc = query(s, SQL_NOTIFY_EXPIRE, args, 2, e, NULL);
+	if (!rc)
+		rc = query(s, SQL_NOTIFY_GAUGES, args, 1, e, &rows);
+	if (rc)
+		return rc;
+	*ret = (struct notify_gauges){
+		.pending = pg_i64(rows, 0, 0),
+		.dead = pg_i64(rows, 0, 1),
+		.overdue_us = pg_i64(rows, 0, 2),
+	};
+	snprintf(ret->disabled, sizeof ret->disabled, "%s", pg_str(rows, 0, 3));
+	return 0;
+}

@@ -1,0 +1,20 @@
+-- Owed, dead, how long the oldest that could go has been due (µs), and a disabled endpoint for which alerts wait.
+SELECT (SELECT count(*) FROM outbox WHERE district_id = $1 AND dead_at IS NULL),
+       (SELECT count(*) FROM outbox WHERE district_id = $1 AND dead_at IS NOT NULL),
+       coalesce(ts_to_us(now()) - (
+           SELECT ts_to_us(o.next_at)
+           FROM outbox o
+           WHERE o.district_id = $1 AND o.dead_at IS NULL AND o.next_at <= now()
+             AND NOT EXISTS (SELECT 1 FROM outbox b WHERE b.district_id = o.district_id AND b.case_id = o.case_id
+                               AND b.id < o.id AND b.dead_at IS NULL)
+             AND NOT EXISTS (SELECT 1 FROM endpoint_state s WHERE s.district_id = o.district_id
+                               AND s.name = o.endpoint AND s.disabled_at IS NOT NULL)
+           ORDER BY o.next_at
+           LIMIT 1), 0),
+       (SELECT s.name
+        FROM endpoint_state s
+        WHERE s.district_id = $1 AND s.disabled_at IS NOT NULL
+          AND EXISTS (SELECT 1 FROM outbox o WHERE o.district_id = s.district_id AND o.endpoint = s.name
+                        AND o.dead_at IS NULL)
+        ORDER BY s.name
+        LIMIT 1)
