@@ -27,6 +27,14 @@ packages_missing() {
 	done
 }
 
+# packages_why NAME…: a line for each, with its reason.
+packages_why() {
+	local _group name why
+	while read -r _group name why; do
+		[[ " $* " != *" $name "* ]] || printf '  %-24s %s\n' "$name" "$why"
+	done <"$ROOT/tests/packages.txt"
+}
+
 # packages_install GROUP…: says what is missing, installs it and nothing else, and sees to it that no service of a
 # package starts now or at the next boot because of us. With nothing missing: no apt, no sudo, no word.
 packages_install() {
@@ -38,7 +46,8 @@ packages_install() {
 		command -v sudo >/dev/null || die "installing packages needs root or sudo; missing: ${missing[*]}"
 		sudo=(sudo --)
 	fi
-	printf 'Installing from Debian (%s): %s\n' "${sudo[0]:-as root}" "${missing[*]}"
+	printf 'To be installed from Debian (%s), with what they depend on; their services stay off:\n' "${sudo[0]:-as root}"
+	packages_why "${missing[@]}"
 	"${sudo[@]}" bash "$ROOT/tests/apt-quiet.sh" "${missing[@]}"
 }
 
@@ -56,7 +65,19 @@ proc_stop() {
 	wait "$pid" 2>/dev/null || :
 }
 
-# free_port: a TCP port of 127.0.0.1 that nobody has.
-free_port() {
-	/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+# free_ports WISH…: for each wish a TCP port of 127.0.0.1 that nobody has: the one wished for if it is free.
+free_ports() {
+	/usr/bin/python3 - "$@" <<'END'
+import socket, sys
+taken = []
+for wish in sys.argv[1:]:
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: TIME_WAIT is no owner
+    try:
+        s.bind(("127.0.0.1", int(wish)))
+    except OSError:
+        s.bind(("127.0.0.1", 0))
+    taken.append(s)
+print(*(s.getsockname()[1] for s in taken))
+END
 }
