@@ -2,6 +2,7 @@
 """Include order, one module a library, and the lengths of functions and files.
 
 SOURCES in CMakeLists.txt is the order of modules: a file includes headers of its own module and of those before it.
+A module is hub/NAME.c with its NAME_*.c, or a folder of adapters; its place is that of its first file.
 A header without a .c of its own stands where the first module that needs it stands, so it is checked through that.
 """
 
@@ -39,8 +40,10 @@ def order():
 
 
 def module(path):
-    """hub/rule_eval.c → hub/rule_eval"""
-    return path.rsplit(".", 1)[0]
+    """hub/notify_job.c → hub/notify, adapters/device/hub.c → adapters/device"""
+    if path.startswith("adapters/"):
+        return path.rsplit("/", 1)[0]
+    return re.sub(r"(_\w+)?\.\w+$", "", path)
 
 
 def includes(path):
@@ -51,11 +54,13 @@ def includes(path):
 
 
 def check_order(sources, complain):
-    rank = {module(path): i for i, path in enumerate(sources)}
+    rank = {}
+    for path in sources:
+        rank.setdefault(module(path), len(rank))
     checked = 0
     for path in sources:
         own = rank[module(path)]
-        files = [path] + [h for h in [module(path) + ".h"] if (ROOT / h).exists()]
+        files = [path] + [h for h in [path[:-1] + "h"] if (ROOT / h).exists()]
         seen = set()
         while files:  # headers without a .c are looked through
             name = files.pop()
@@ -73,7 +78,7 @@ def check_order(sources, complain):
                 if module(other) not in rank:
                     files.append(other)
                 elif rank[module(other)] > own:
-                    complain(f"{name}:{number}: includes {other}, which stands after {path} in SOURCES")
+                    complain(f"{name}:{number}: includes {other}, whose module stands after {module(path)} in SOURCES")
     return checked
 
 
