@@ -7,7 +7,6 @@ the key after "whsec_"; POST /NAME is checked with the secret in FOLDER/webhook-
 
 import argparse
 import base64
-import csv
 import hashlib
 import hmac
 import json
@@ -20,7 +19,6 @@ from pathlib import Path
 
 TOLERANCE_S = 300
 BODY_MAX = 20_000
-SEVERITIES = {"low": "一般", "normal": "普通", "high": "重要", "urgent": "紧急"}
 
 
 def signature_ok(secret, message_id, timestamp, body, header):
@@ -44,49 +42,37 @@ def refusal(secret, headers, body):
 
 
 class Leaders:
-    """Who reads an alert: the people of the grid tree, and what came in so far."""
+    """Who reads an alert, and what came in so far."""
 
-    def __init__(self, secrets, grids):
+    KINDS = {"case.opened": ("opened", "新案卷"), "case.recurred": ("recurred", "再次发生"),
+             "case.recovered": ("recovered", "已恢复")}
+
+    def __init__(self, secrets):
         self.secrets = Path(secrets)
-        with open(grids, encoding="utf-8", newline="") as f:
-            self.grids = {row["code"]: row for row in csv.DictReader(f)}
         self.lock = threading.Lock()
         self.seen = set()
-        self.stats = {"opened": 0, "recovered": 0, "other": 0, "repeated": 0, "refused": 0}
+        self.stats = {"opened": 0, "recurred": 0, "recovered": 0, "other": 0, "repeated": 0, "refused": 0}
 
     def secret(self, name):
         path = self.secrets / f"webhook-{name}"
         return path.read_text().strip() if name.isidentifier() and path.exists() else None
 
-    def place(self, code):
-        """翠林社区 · 翠林一片 · 3号楼, and who leads it."""
-        names, leader = [], ""
-        while code in self.grids:
-            grid = self.grids[code]
-            if int(grid["level"]) >= 2:
-                names.insert(0, grid["name"])
-            leader = leader or grid["leader"]
-            code = grid["parent"]
-        return " · ".join(names), leader
-
     def take(self, message_id, alert):
-        kind = {"case.opened": "opened", "case.recovered": "recovered"}.get(alert.get("type"), "other")
+        kind, word = self.KINDS.get(alert["type"], ("other", "通知"))
         with self.lock:
             if message_id in self.seen:
                 self.stats["repeated"] += 1
                 return
             self.seen.add(message_id)
             self.stats[kind] += 1
-            self.show(kind, message_id, alert.get("data", {}))
+            self.show(word, message_id, alert["data"])
 
-    def show(self, kind, message_id, data):
-        case, grid, device = (data.get(key) or {} for key in ("case", "grid", "device"))
-        place, leader = self.place(grid.get("code", ""))
-        what = {"opened": f"【{SEVERITIES.get(case.get('severity'), '警情')}】", "recovered": "【已恢复】"}.get(kind, "【通知】")
-        print(f"{time.strftime('%H:%M:%S')} {what}{case.get('title') or data.get('text', '')}")
-        print(f"         {place or grid.get('name', '')}  网格长 {leader or '–'} 收  案卷 {case.get('id', '–')}"
-              f"  {device.get('title') or device.get('name', '')}")
-        print(f"         签名已验证  {message_id}", flush=True)
+    @staticmethod
+    def show(word, message_id, data):
+        leader = data["grid"].get("leader") or "–"
+        text = data["text"].replace("\n", "\n    ")
+        print(f"\n{time.strftime('%H:%M:%S')}  {word}，案卷 {data['case']['id']}，收件人 {leader}\n    {text}\n"
+              f"    （签名已验证，{message_id}）", flush=True)
 
     def refuse(self, name, why):
         with self.lock:
@@ -128,8 +114,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(401)
         try:
             self.leaders.take(self.headers["webhook-id"], json.loads(body))
-        except (ValueError, AttributeError, TypeError) as e:
-            self.leaders.refuse(name, f"not an alert: {e}")
+        except (ValueError, KeyError, AttributeError, TypeError) as e:
+            self.leaders.refuse(name, f"not an alert: {e!r}")
             return self.answer(400)
         return self.answer(204)
 
@@ -141,9 +127,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--secrets", required=True, help="folder with webhook-NAME")
-    parser.add_argument("--grids", required=True, help="the grids' CSV")
     args = parser.parse_args()
-    Handler.leaders = Leaders(args.secrets, args.grids)
+    Handler.leaders = Leaders(args.secrets)
     server = ThreadingHTTPServer(("127.0.0.1", args.port), Handler)
     server.daemon_threads = True
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

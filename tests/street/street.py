@@ -33,7 +33,7 @@ class Device:
     REPORT_S = 10.0  # a report at least so often; sooner when something changed
 
     def __init__(self, row, rng, now):
-        self.name, self.address, self.grid = row["name"], row["address"], row["grid"]
+        self.name, self.address, self.grid = row["id"], row["address"], row["grid"]
         self.rng = rng
         self.due = now + rng.uniform(0, self.REPORT_S)
         self.normal_at = None  # when the incident that is on passes
@@ -195,7 +195,7 @@ class Street:
     def __init__(self, devices, every, seed, now):
         self.rng = random.Random(seed)
         with open(devices, encoding="utf-8", newline="") as f:
-            self.devices = [KINDS[row["name"].split("-")[0]](row, self.rng, now) for row in csv.DictReader(f)]
+            self.devices = [KINDS[row["id"].split("-")[0]](row, self.rng, now) for row in csv.DictReader(f)]
         self.every, self.next_at = every, now + 3
         self.script = list(SCRIPT)
 

@@ -44,7 +44,7 @@ def main():
         time.sleep(0.5)
     now, got = metrics(hub), json.loads(get(receiver + "/stats"))
     sent = now['gridhub_webhook_attempts_total{result="accepted"}']
-    verified = got["opened"] + got["recovered"] + got["other"]
+    verified = got["opened"] + got["recurred"] + got["recovered"] + got["other"]
     rejected = sum(n for name, n in now.items() if name.startswith("gridhub_messages_rejected_total"))
     for text, number in [
         ("messages taken in", now["gridhub_mqtt_messages_total"]),

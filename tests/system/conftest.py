@@ -47,11 +47,11 @@ GRIDS = [
     {"code": "qx-yh-1-1-3", "name": "3号楼", "level": 4, "parent": "qx-yh-1-1", "leader": "张伟", "deputy": "陈静"},
 ]
 DEVICES = [
-    {"name": "bin-1", "title": "3号楼东侧垃圾箱", "class": "bin", "adapter": "hub", "address": "bin-1",
+    {"id": "bin-1", "title": "3号楼东侧垃圾箱", "class": "bin", "adapter": "hub", "address": "bin-1",
      "grid": "qx-yh-1-1-3"},
-    {"name": "smoke-1", "title": "3号楼一层烟感", "class": "sensor", "adapter": "hub", "address": "smoke-1",
+    {"id": "smoke-1", "title": "3号楼一层烟感", "class": "sensor", "adapter": "hub", "address": "smoke-1",
      "grid": "qx-yh-1-1-3"},
-    {"name": "cam-1", "title": "3号楼南门摄像机", "class": "camera", "adapter": "frigate", "address": "cam-1",
+    {"id": "cam-1", "title": "3号楼南门摄像机", "class": "camera", "adapter": "frigate", "address": "cam-1",
      "grid": "qx-yh-1-1"},
 ]
 
