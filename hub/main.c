@@ -10,6 +10,8 @@ static const struct command {
 } commands[] = {
 	/* in the order of use */
 	{"migrate", "bring the database's schema up to date", cmd_migrate},
+	{"grid", "import and list the tree of grids", cmd_grid},
+	{"device", "import and list devices; what came from unknown ones", cmd_device},
 	{"decode", "show what an adapter makes of a message", cmd_decode},
 };
 

@@ -1,0 +1,194 @@
+/* gridhub device: the registry of devices, and what came from devices that are not in it. */
+#include "cmd_registry.h"
+
+#include <getopt.h>
+
+#include "json.h"
+#include "reading.h"
+
+static int device_import(int argc, char **argv)
+{
+	return cmd_import(&import_devices, argc, argv);
+}
+
+/* ---- list ---- */
+
+struct list_options {
+	const char *config_path, *grid;
+	enum device_class class; /* CLASS_UNKNOWN: all */
+};
+
+static int set_list_option(struct list_options *o, int c)
+{
+	switch (c) {
+	case 'c':
+		o->config_path = optarg;
+		return CMD_OK;
+	case 'g':
+		o->grid = optarg;
+		return CMD_OK;
+	case 'k':
+		if (device_class_parse(slice_of(optarg), &o->class) || !o->class)
+			return cmd_usage("device", "--class \"%s\": expected camera, sensor or bin",
+					 optarg);
+		return CMD_OK;
+	default:
+		return CMD_USAGE;
+	}
+}
+
+static int parse_list(int argc, char **argv, struct list_options *o)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"grid", required_argument, NULL, 'g'},
+						{"class", required_argument, NULL, 'k'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
+	int c, rc = CMD_OK;
+	while (!rc && (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (c == 'h') {
+			puts("usage: gridhub device list [--grid CODE] [--class C] [--config "
+			     "FILE]\n\n"
+			     "Devices as JSON lines.\n\n"
+			     "  --grid CODE  those of this grid and of all grids below it\n"
+			     "  --class C    camera, sensor or bin");
+			return -1;
+		}
+		rc = set_list_option(o, c);
+	}
+	if (!rc && optind < argc)
+		return cmd_usage("device", "list: unexpected \"%s\"", argv[optind]);
+	return rc;
+}
+
+/* A grid that is misspelt must not look like one without devices. */
+static int check_grid(struct pg *p, int64_t district, const char *code)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	struct err e = {0};
+	const struct pg_arg args[] = {PGA_I(district), PGA_STR(code)};
+	if (!code)
+		return CMD_OK;
+	if (pg_query(p, SQL_REGISTRY_FIND_GRID, args, COUNT_OF(args), &e, &rows))
+		return cmd_fail(&e);
+	if (pg_count(rows))
+		return CMD_OK;
+	err_set(&e, -ENOENT, "no grid has the code \"%s\"", code);
+	return cmd_fail(&e);
+}
+
+static int device_list(int argc, char **argv)
+{
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *p = NULL;
+	struct list_options o = {0};
+	int64_t district = 0;
+	int rc = parse_list(argc, argv, &o);
+	if (rc)
+		return rc < 0 ? CMD_OK : rc;
+	rc = cmd_open_district(o.config_path, &c, &p, &district);
+	if (!rc)
+		rc = check_grid(p, district, o.grid);
+	const struct pg_arg args[] = {PGA_I(district), o.grid ? PGA_STR(o.grid) : PGA_NULL,
+				      o.class ? PGA_I(o.class) : PGA_NULL};
+	return rc ? rc : cmd_print_rows(p, SQL_REGISTRY_LIST_DEVICES, args, COUNT_OF(args));
+}
+
+/* ---- unknown, rejected ---- */
+
+static int print_list(const char *help, enum sql_id id, int argc, char **argv)
+{
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *p = NULL;
+	const char *config_path = NULL;
+	int64_t district = 0;
+	int rc = cmd_only_config("device", help, argc, argv, &config_path);
+	if (rc)
+		return rc < 0 ? CMD_OK : rc;
+	rc = cmd_open_district(config_path, &c, &p, &district);
+	const struct pg_arg arg = PGA_I(district);
+	return rc ? rc : cmd_print_rows(p, id, &arg, 1);
+}
+
+static int device_unknown(int argc, char **argv)
+{
+	return print_list(
+		"usage: gridhub device unknown [--config FILE]\n\n"
+		"Devices that sent messages and are not in the registry, the latest first.\n",
+		SQL_REGISTRY_LIST_UNKNOWN, argc, argv);
+}
+
+static int device_rejected(int argc, char **argv)
+{
+	return print_list("usage: gridhub device rejected [--config FILE]\n\n"
+			  "Messages that were refused, with the reason, the latest first.\n",
+			  SQL_REGISTRY_LIST_REJECTED, argc, argv);
+}
+
+/* ---- remove ---- */
+
+static int remove_device(struct pg *p, int64_t district, const char *id, struct err *e)
+{
+	auto_rows struct pg_rows *rev = NULL, *removed = NULL;
+	struct pg_arg args[] = {PGA_I(district), PGA_NULL, PGA_STR(id)};
+	int rc = pg_query(p, SQL_IMPORT_REV, args, 1, e, &rev);
+	if (rc)
+		return rc;
+	args[1] = PGA_I(pg_i64(rev, 0, 0));
+	rc = pg_query(p, SQL_REGISTRY_REMOVE_DEVICE, args, COUNT_OF(args), e, &removed);
+	if (!rc && pg_affected(removed) == 0)
+		return err_set(e, -ENOENT, "no device has the id \"%s\"", id);
+	return rc;
+}
+
+static int remove_and_say(struct pg *p, int64_t district, const char *id)
+{
+	struct err e = {0};
+	auto_buf struct buf line = {0};
+	if (pg_begin(p, &e))
+		return cmd_fail(&e);
+	if (remove_device(p, district, id, &e)) {
+		pg_rollback(p);
+		return cmd_fail(&e);
+	}
+	if (pg_commit(p, &e))
+		return cmd_fail(&e);
+	buf_init(&line, 4096);
+	buf_putc(&line, '{');
+	json_put_key(&line, "removed");
+	json_put_str(&line, slice_of(id));
+	printf("%s}\n", buf_str(&line));
+	return CMD_OK;
+}
+
+static int device_remove(int argc, char **argv)
+{
+	static const char help[] =
+		"usage: gridhub device remove ID [--config FILE]\n\n"
+		"Take a device out of the registry; what it said stays. An import "
+		"brings it back.\n";
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *p = NULL;
+	const char *config_path = NULL;
+	int64_t district = 0;
+	bool has_id = argc > 1 && argv[1][0] != '-';
+	int rc = cmd_only_config("device", help, argc - has_id, argv + has_id, &config_path);
+	if (rc)
+		return rc < 0 ? CMD_OK : rc;
+	if (!has_id)
+		return cmd_usage("device", "remove: expected an ID first");
+	rc = cmd_open_district(config_path, &c, &p, &district);
+	return rc ? rc : remove_and_say(p, district, argv[1]);
+}
+
+int cmd_device(int argc, char **argv)
+{
+	static const struct cmd_verb verbs[] = {
+		{"import", "insert and update devices from a file", device_import},
+		{"list", "print the devices, of a grid or class", device_list},
+		{"unknown", "print devices that are heard and not known", device_unknown},
+		{"rejected", "print messages that were refused", device_rejected},
+		{"remove", "take a device out of the registry", device_remove},
+	};
+	return cmd_verbs("device", "The registry of devices.", verbs, COUNT_OF(verbs), argc, argv);
+}

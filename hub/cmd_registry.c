@@ -1,0 +1,267 @@
+#include "cmd_registry.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+#include "import_store.h"
+#include "json.h"
+#include "migrate.h"
+#include "times.h"
+
+#define PROGRESS_ROWS 10000 /* files of more rows say how far they are */
+
+/* A million rows take their time; a person waits for them, and nothing else does. */
+#define IMPORT_TIMEOUT_US (10 * TIMES_MIN)
+
+static int find_district(const struct config *c, struct pg *p, int64_t *ret_district)
+{
+	struct err e = {0};
+	if (migrate_check(p, &e) || migrate_district(p, c->district, ret_district, &e))
+		return cmd_fail(&e);
+	return CMD_OK;
+}
+
+int cmd_open_district(const char *config_path, struct config **ret_config, struct pg **ret_pg,
+		      int64_t *ret_district)
+{
+	int rc = cmd_open(config_path, ret_config, ret_pg);
+	return rc ? rc : find_district(*ret_config, *ret_pg, ret_district);
+}
+
+/* As cmd_open_district, with time for large statements. */
+static int open_for_import(const char *config_path, struct pg **ret_pg, int64_t *ret_district)
+{
+	struct err e = {0};
+	auto_config struct config *c = NULL;
+	if (config_load(cmd_config_path(config_path), &e, &c))
+		return cmd_fail(&e);
+	const struct pg_conf conf = {.conninfo = c->database.conninfo,
+				     .password_file = c->database.password_file,
+				     .app_name = "gridhub import",
+				     .timeout_us = IMPORT_TIMEOUT_US};
+	if (pg_open(&conf, &e, ret_pg))
+		return cmd_fail(&e);
+	return find_district(c, *ret_pg, ret_district);
+}
+
+int cmd_only_config(const char *verb, const char *help, int argc, char **argv,
+		    const char **ret_config_path)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+	int o;
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (o == 'h') {
+			fputs(help, stdout);
+			return -1;
+		}
+		if (o != 'c')
+			return CMD_USAGE;
+		*ret_config_path = optarg;
+	}
+	return optind < argc ? cmd_usage(verb, "unexpected \"%s\"", argv[optind]) : CMD_OK;
+}
+
+/* ---- import ---- */
+
+struct import_options {
+	const char *config_path, *file;
+	enum import_format format;
+	bool format_given, partial;
+};
+
+static void print_import_help(const struct import_kind *kind)
+{
+	printf("usage: gridhub %s import FILE [--format csv|jsonl] [--partial] [--config FILE]\n\n"
+	       "Insert or update %ss from CSV with a header row, or JSON lines (FILE ends in "
+	       ".jsonl\n"
+	       "or .ndjson); \"-\" is stdin. With any bad line nothing is written, and all faults\n"
+	       "are listed. Columns that the file does not have keep their value.\n\n"
+	       "  --format F   csv or jsonl, whatever FILE is called\n"
+	       "  --partial    write the good lines and refuse only the bad ones\n"
+	       "  --config FILE\n\nColumns (* must be there):\n",
+	       kind->what, kind->what);
+	for (size_t i = 0; i < kind->ncolumns; i++)
+		printf("  %s%s\n", kind->columns[i].name, kind->columns[i].required ? " *" : "");
+}
+
+static int parse_format(const char *text, struct import_options *o)
+{
+	static const char *const names[] = {[IMPORT_CSV] = "csv", [IMPORT_JSONL] = "jsonl"};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			o->format = (enum import_format)i;
+			o->format_given = true;
+			return CMD_OK;
+		}
+	}
+	return cmd_usage("import", "--format \"%s\": expected csv or jsonl", text);
+}
+
+static enum import_format format_of(const char *file)
+{
+	static const char *const endings[] = {".jsonl", ".ndjson", ".json"};
+	for (size_t i = 0; i < COUNT_OF(endings); i++)
+		if (slice_ends(slice_of(file), endings[i]))
+			return IMPORT_JSONL;
+	return IMPORT_CSV;
+}
+
+static int parse_import(const struct import_kind *kind, int argc, char **argv,
+			struct import_options *o)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"format", required_argument, NULL, 'f'},
+						{"partial", no_argument, NULL, 'p'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
+	int c, rc = CMD_OK;
+	while (!rc && (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (c == 'h') {
+			print_import_help(kind);
+			return -1;
+		}
+		if (c == 'c')
+			o->config_path = optarg;
+		else if (c == 'p')
+			o->partial = true;
+		else
+			rc = c == 'f' ? parse_format(optarg, o) : CMD_USAGE;
+	}
+	if (rc)
+		return rc;
+	if (optind + 1 != argc)
+		return cmd_usage(kind->what, "import: expected one FILE, or - for stdin");
+	o->file = argv[optind];
+	if (!o->format_given)
+		o->format = format_of(o->file);
+	return CMD_OK;
+}
+
+static int read_file(const char *file, char **ret, size_t *ret_n, struct err *e)
+{
+	if (strcmp(file, "-") != 0)
+		return file_read(file, IMPORT_FILE_MAX, ret, ret_n, e);
+	struct buf b;
+	buf_init(&b, IMPORT_FILE_MAX + 65537); /* room for the read that finds it too long */
+	buf_puts(&b, "");
+	int rc = cmd_read_stdin(IMPORT_FILE_MAX, &b, e);
+	if (rc || !b.p) {
+		buf_done(&b);
+		return rc ? rc : err_set(e, -ENOMEM, "stdin: out of memory");
+	}
+	*ret = b.p;
+	*ret_n = b.n;
+	return 0;
+}
+
+static void progress(const struct import *im, const char *what)
+{
+	if (im->nrows >= PROGRESS_ROWS)
+		fprintf(stderr, "gridhub: %s: %s %zu rows\n", im->file, what, im->nrows);
+}
+
+static int report(struct import *im, const struct import_counts *c, bool partial)
+{
+	auto_buf struct buf text;
+	buf_init(&text, (size_t)4 * 1024 * 1024);
+	import_errors_write(im, &text);
+	fputs(buf_str(&text), stderr);
+	if (im->errors_all && !partial)
+		fprintf(stderr,
+			"gridhub: %s: nothing was written (--partial writes the good lines)\n",
+			im->file);
+	printf("{\"inserted\":%zu,\"updated\":%zu,\"unchanged\":%zu,\"refused\":%zu}\n",
+	       c->inserted, c->updated, c->unchanged, c->refused);
+	return im->errors_all && !partial ? CMD_FAILED : CMD_OK;
+}
+
+static int import_text(const struct import_kind *kind, const struct import_options *o, char *text,
+		       size_t n)
+{
+	auto_pg struct pg *p = NULL;
+	auto_import struct import im;
+	struct import_counts counts = {0};
+	struct err e = {0};
+	int64_t district;
+	import_init(&im, kind, strcmp(o->file, "-") == 0 ? "stdin" : o->file);
+	if (import_read(&im, o->format, text, n, &e))
+		return cmd_fail(&e);
+	progress(&im, "read");
+	if (!im.nrows && im.errors_all) { /* no header that can be read by */
+		report(&im, &counts, false);
+		return CMD_FAILED;
+	}
+	int rc = open_for_import(o->config_path, &p, &district);
+	if (rc)
+		return rc;
+	if (import_store(&im, p, district, o->partial, &counts, &e))
+		return cmd_fail(&e);
+	progress(&im, "checked and written");
+	return report(&im, &counts, o->partial);
+}
+
+int cmd_import(const struct import_kind *kind, int argc, char **argv)
+{
+	struct import_options o = {0};
+	struct err e = {0};
+	auto_free char *text = NULL;
+	size_t n = 0;
+	int rc = parse_import(kind, argc, argv, &o);
+	if (rc)
+		return rc < 0 ? CMD_OK : rc;
+	if (read_file(o.file, &text, &n, &e))
+		return cmd_fail(&e);
+	return import_text(kind, &o, text, n);
+}
+
+/* ---- lists ---- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+}
+
+/* PostgreSQL's \x… as a JSON string; what is no UTF-8 in it becomes U+FFFD. */
+static void put_payload(struct buf *out, struct slice hex)
+{
+	auto_buf struct buf bytes;
+	buf_init(&bytes, hex.n);
+	for (size_t i = 2; i + 1 < hex.n; i += 2)
+		buf_putc(&bytes, (char)(hex_digit(hex.p[i]) << 4 | hex_digit(hex.p[i + 1])));
+	json_put_str(out, buf_slice(&bytes));
+}
+
+static void put_line(struct buf *out, const struct pg_rows *rows, size_t i, bool payload)
+{
+	struct slice object = pg_slice(rows, i, 0);
+	if (payload && object.n)
+		object.n--; /* the closing brace */
+	buf_put_slice(out, object);
+	if (payload) {
+		buf_puts(out, ", \"payload\" : ");
+		put_payload(out, pg_slice(rows, i, 1));
+		buf_putc(out, '}');
+	}
+	buf_putc(out, '\n');
+}
+
+int cmd_print_rows(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nargs)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	auto_buf struct buf line = {0};
+	struct err e = {0};
+	bool payload = id == SQL_REGISTRY_LIST_UNKNOWN || id == SQL_REGISTRY_LIST_REJECTED;
+	if (pg_query(p, id, args, nargs, &e, &rows))
+		return cmd_fail(&e);
+	buf_init(&line, 1024 * 1024);
+	for (size_t i = 0; i < pg_count(rows); i++) {
+		buf_reset(&line);
+		put_line(&line, rows, i, payload);
+		if (line.failed || fwrite(line.p, 1, line.n, stdout) != line.n)
+			return CMD_FAILED;
+	}
+	return fflush(stdout) ? CMD_FAILED : CMD_OK;
+}

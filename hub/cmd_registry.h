@@ -1,0 +1,20 @@
+/* cmd_registry: what `gridhub grid` and `gridhub device` share. Each returns an exit code. */
+#ifndef GRIDHUB_CMD_REGISTRY_H
+#define GRIDHUB_CMD_REGISTRY_H
+
+#include "cmd.h"
+#include "import.h"
+
+/* As cmd_open, and the district's id; its row is made if it is missing. */
+int cmd_open_district(const char *config_path, struct config **ret_config, struct pg **ret_pg,
+		      int64_t *ret_district);
+/* `import FILE …` */
+int cmd_import(const struct import_kind *kind, int argc, char **argv);
+/* The first column of each row is JSON and makes a line; the second, if there is one, is bytes put
+ * into it as "payload". */
+int cmd_print_rows(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nargs);
+/* --config FILE and --help, and nothing else: CMD_OK, an exit code, or -1 when help was printed. */
+int cmd_only_config(const char *verb, const char *help, int argc, char **argv,
+		    const char **ret_config_path);
+
+#endif

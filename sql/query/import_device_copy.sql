@@ -1,0 +1,1 @@
+COPY import_device FROM STDIN

@@ -1,0 +1,1 @@
+DELETE FROM import_device WHERE row = ANY ($1::bigint[])

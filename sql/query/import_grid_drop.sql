@@ -1,0 +1,1 @@
+DELETE FROM import_grid WHERE row = ANY ($1::bigint[])
