@@ -39,7 +39,7 @@ struct rule {
 	uint32_t index; /* position in the set */
 	const char *file;
 	int line;
-	const struct rule_code *code; /* compiled; private to rule.c */
+	const struct rule_code *code; /* compiled; private to rule_*.c */
 };
 
 /* One line each, "file:line:col: text"; errors refuse the set, warnings do not. Bounded at 100
@@ -77,6 +77,8 @@ struct anomaly {
 	const struct device *device;
 	int64_t at_us;		       /* event time at which it became true */
 	const struct reading *reading; /* NULL when a timer (for, clear_for) made it */
+	struct slice
+		fields; /* what the state keeps for the title (JSON object); empty if nothing */
 };
 
 /* A negative errno stops the evaluation and is returned. */

@@ -22,7 +22,7 @@ LIBRARIES = [
     (r"MQTT", ("hub/mqtt",)),
     (r"curl/", ("hub/sender",)),
     (r"microhttpd", ("hub/http",)),
-    (r"pcre2", ("hub/rule",)),
+    (r"pcre2", ("hub/cel",)),
     (r"openssl/", ("hub/crypto",)),
 ]
 C_AND_POSIX = re.compile(

@@ -1,0 +1,368 @@
+#include "cel_func.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "cel_regex.h"
+#include "cel_time.h"
+
+#define OVERLOAD CEL_FAIL(CEL_F_OVERLOAD)
+
+static size_t count_runes(struct slice s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
+	return n;
+}
+
+static struct cel_value fn_size(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)n;
+	if (a->type == CEL_STRING) {
+		cel_charge(room, a->n / 64);
+		return CEL_OF_INT((int64_t)count_runes(cel_text(*a)));
+	}
+	if (a->type == CEL_BYTES || a->type == CEL_LIST || a->type == CEL_MAP)
+		return CEL_OF_INT(a->n);
+	return OVERLOAD;
+}
+
+static bool two_strings(const struct cel_value *a)
+{
+	return a[0].type == CEL_STRING && a[1].type == CEL_STRING;
+}
+
+static struct cel_value fn_contains(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)n;
+	if (!two_strings(a))
+		return OVERLOAD;
+	cel_charge(room, a->n / 64);
+	return CEL_OF_BOOL(a[1].n == 0 || memmem(a[0].p, a[0].n, a[1].p, a[1].n) != NULL);
+}
+
+static struct cel_value fn_starts_with(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (!two_strings(a))
+		return OVERLOAD;
+	struct slice head = {a[0].p, MIN_OF(a[0].n, a[1].n)};
+	return CEL_OF_BOOL(slice_eq(head, cel_text(a[1])));
+}
+
+static struct cel_value fn_ends_with(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (!two_strings(a))
+		return OVERLOAD;
+	uint32_t k = MIN_OF(a[0].n, a[1].n);
+	struct slice tail = {k ? a[0].p + (a[0].n - k) : NULL, k};
+	return CEL_OF_BOOL(slice_eq(tail, cel_text(a[1])));
+}
+
+/* With a pattern that is not known before; constant ones are compiled with the condition. */
+static struct cel_value fn_matches(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)n;
+	struct cel_regex *re;
+	size_t at;
+	char why[128];
+	bool found;
+	if (!two_strings(a))
+		return OVERLOAD;
+	if (!cel_charge(room, 1000) || cel_regex_new(cel_text(a[1]), &at, why, &re))
+		return CEL_FAIL(CEL_F_REGEX);
+	int r = cel_regex_match(re, cel_text(a[0]), &found);
+	cel_regex_free(re);
+	return r ? CEL_FAIL(CEL_F_REGEX) : CEL_OF_BOOL(found);
+}
+
+/* ---- conversions ---- */
+
+static struct cel_value fn_dyn(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	return *a;
+}
+
+static struct cel_value fn_type(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	return CEL_VALUE(CEL_TYPE, i, a->type);
+}
+
+static struct cel_value fn_int(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	int64_t i;
+	if (a->type == CEL_INT)
+		return *a;
+	if (a->type == CEL_UINT)
+		return a->u <= INT64_MAX ? CEL_OF_INT((int64_t)a->u) : CEL_FAIL(CEL_F_RANGE);
+	if (a->type == CEL_DOUBLE) /* both edges are refused: a double cannot tell them apart */
+		return a->d > -0x1p63 && a->d < 0x1p63 ? CEL_OF_INT((int64_t)a->d)
+						       : CEL_FAIL(CEL_F_RANGE);
+	if (a->type == CEL_TIMESTAMP)
+		return CEL_OF_INT(a->i);
+	if (a->type != CEL_STRING)
+		return OVERLOAD;
+	return slice_to_i64(cel_text(*a), &i) ? CEL_FAIL(CEL_F_CONVERT) : CEL_OF_INT(i);
+}
+
+static struct cel_value uint_of_text(struct slice s)
+{
+	uint64_t v = 0;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+			return CEL_FAIL(CEL_F_CONVERT);
+	return s.n ? CEL_OF_UINT(v) : CEL_FAIL(CEL_F_CONVERT);
+}
+
+static struct cel_value fn_uint(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (a->type == CEL_UINT)
+		return *a;
+	if (a->type == CEL_INT)
+		return a->i >= 0 ? CEL_OF_UINT((uint64_t)a->i) : CEL_FAIL(CEL_F_RANGE);
+	if (a->type == CEL_DOUBLE)
+		return a->d > -1 && a->d < 0x1p64 ? CEL_OF_UINT((uint64_t)a->d)
+						  : CEL_FAIL(CEL_F_RANGE);
+	return a->type == CEL_STRING ? uint_of_text(cel_text(*a)) : OVERLOAD;
+}
+
+static struct cel_value double_of_text(struct slice s)
+{
+	double d;
+	if (slice_is(s, "NaN"))
+		return CEL_OF_DOUBLE((double)NAN);
+	if (slice_is(s, "Infinity") || slice_is(s, "+Infinity") || slice_is(s, "Inf"))
+		return CEL_OF_DOUBLE((double)INFINITY);
+	if (slice_is(s, "-Infinity") || slice_is(s, "-Inf"))
+		return CEL_OF_DOUBLE((double)-INFINITY);
+	return slice_to_double(s, &d) ? CEL_FAIL(CEL_F_CONVERT) : CEL_OF_DOUBLE(d);
+}
+
+static struct cel_value fn_double(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (a->type == CEL_DOUBLE)
+		return *a;
+	if (a->type == CEL_INT)
+		return CEL_OF_DOUBLE((double)a->i);
+	if (a->type == CEL_UINT)
+		return CEL_OF_DOUBLE((double)a->u);
+	return a->type == CEL_STRING ? double_of_text(cel_text(*a)) : OVERLOAD;
+}
+
+static struct cel_value fn_bool(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	static const char *const words[][2] = {
+		{"false", "true"}, {"False", "True"}, {"FALSE", "TRUE"},
+		{"f", "t"},	   {"F", "T"},	      {"0", "1"},
+	};
+	(void)room;
+	(void)n;
+	if (a->type == CEL_BOOL)
+		return *a;
+	if (a->type != CEL_STRING)
+		return OVERLOAD;
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		for (int k = 0; k < 2; k++)
+			if (slice_is(cel_text(*a), words[i][k]))
+				return CEL_OF_BOOL(k == 1);
+	return CEL_FAIL(CEL_F_CONVERT);
+}
+
+static struct cel_value fn_bytes(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (a->type != CEL_STRING && a->type != CEL_BYTES)
+		return OVERLOAD;
+	return CEL_OF_TEXT(CEL_BYTES, cel_text(*a));
+}
+
+static void print_double(char *out, size_t size, double d)
+{
+	if (isnan(d) || isinf(d)) {
+		snprintf(out, size, "%s", isnan(d) ? "NaN" : d < 0 ? "-Infinity" : "+Infinity");
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(out, size, "%.*g", digits, d);
+		if (strtod(out, NULL) == d)
+			return;
+	}
+}
+
+static bool print_scalar(const struct cel_value *v, char *out, size_t size)
+{
+	switch ((enum cel_type)v->type) {
+	case CEL_BOOL:
+		snprintf(out, size, "%s", v->b ? "true" : "false");
+		return true;
+	case CEL_INT:
+		snprintf(out, size, "%" PRId64, v->i);
+		return true;
+	case CEL_UINT:
+		snprintf(out, size, "%" PRIu64, v->u);
+		return true;
+	case CEL_DOUBLE:
+		print_double(out, size, v->d);
+		return true;
+	case CEL_TIMESTAMP:
+		cel_timestamp_format(*v, out, size);
+		return true;
+	case CEL_DURATION:
+		cel_duration_format(*v, out, size);
+		return true;
+	case CEL_UNSET:
+	case CEL_NULL:
+	case CEL_STRING:
+	case CEL_BYTES:
+	case CEL_LIST:
+	case CEL_MAP:
+	case CEL_TYPE:
+	case CEL_ERROR:
+	case CEL_TYPE_COUNT:
+	default:
+		return false;
+	}
+}
+
+static struct cel_value fn_string(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	char tmp[64];
+	size_t bad;
+	(void)n;
+	if (a->type == CEL_STRING)
+		return *a;
+	if (a->type == CEL_BYTES)
+		return slice_utf8_ok(cel_text(*a), &bad) ? CEL_OF_TEXT(CEL_STRING, cel_text(*a))
+							 : CEL_FAIL(CEL_F_UTF8);
+	if (!print_scalar(a, tmp, sizeof tmp))
+		return OVERLOAD;
+	size_t len = strlen(tmp);
+	char *p = cel_alloc(room, len);
+	if (!p)
+		return CEL_FAIL(CEL_F_MEMORY);
+	memcpy(p, tmp, len);
+	return (struct cel_value){.type = CEL_STRING, .n = (uint32_t)len, .p = p};
+}
+
+static struct cel_value fn_timestamp(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (a->type == CEL_TIMESTAMP)
+		return *a;
+	if (a->type == CEL_INT)
+		return cel_timestamp_of(a->i, 0);
+	return a->type == CEL_STRING ? cel_timestamp_parse(cel_text(*a)) : OVERLOAD;
+}
+
+static struct cel_value fn_duration(struct cel_room *room, const struct cel_value *a, unsigned n)
+{
+	(void)room;
+	(void)n;
+	if (a->type == CEL_DURATION)
+		return *a;
+	return a->type == CEL_STRING ? cel_duration_parse(cel_text(*a)) : OVERLOAD;
+}
+
+/* ---- parts of a timestamp or duration: x.getHours(), x.getHours("Asia/Shanghai") ---- */
+
+static struct cel_value part(const struct cel_value *a, unsigned n, enum cel_part p)
+{
+	if (a->type == CEL_DURATION && n == 1)
+		return cel_duration_part(*a, p);
+	if (a->type != CEL_TIMESTAMP || (n == 2 && a[1].type != CEL_STRING))
+		return OVERLOAD;
+	return cel_timestamp_part(*a, n == 2 ? cel_text(a[1]) : SL("UTC"), p);
+}
+
+#define PART_FN(name_, part_)                                                           \
+	static struct cel_value name_(struct cel_room *room, const struct cel_value *a, \
+				      unsigned n)                                       \
+	{                                                                               \
+		(void)room;                                                             \
+		return part(a, n, part_);                                               \
+	}
+
+PART_FN(fn_year, CEL_PART_YEAR)
+PART_FN(fn_month, CEL_PART_MONTH)
+PART_FN(fn_date, CEL_PART_DATE)
+PART_FN(fn_month_day, CEL_PART_MONTH_DAY)
+PART_FN(fn_week_day, CEL_PART_WEEK_DAY)
+PART_FN(fn_year_day, CEL_PART_YEAR_DAY)
+PART_FN(fn_hours, CEL_PART_HOURS)
+PART_FN(fn_minutes, CEL_PART_MINUTES)
+PART_FN(fn_seconds, CEL_PART_SECONDS)
+PART_FN(fn_millis, CEL_PART_MILLIS)
+
+const struct cel_func cel_funcs[] = {
+	{"size", 1, 1, true, true, fn_size},
+	{"contains", 2, 2, false, true, fn_contains},
+	{"startsWith", 2, 2, false, true, fn_starts_with},
+	{"endsWith", 2, 2, false, true, fn_ends_with},
+	{"matches", 2, 2, true, true, fn_matches},
+	{"dyn", 1, 1, true, false, fn_dyn},
+	{"type", 1, 1, true, false, fn_type},
+	{"int", 1, 1, true, false, fn_int},
+	{"uint", 1, 1, true, false, fn_uint},
+	{"double", 1, 1, true, false, fn_double},
+	{"bool", 1, 1, true, false, fn_bool},
+	{"bytes", 1, 1, true, false, fn_bytes},
+	{"string", 1, 1, true, false, fn_string},
+	{"timestamp", 1, 1, true, false, fn_timestamp},
+	{"duration", 1, 1, true, false, fn_duration},
+	{"getFullYear", 1, 2, false, true, fn_year},
+	{"getMonth", 1, 2, false, true, fn_month},
+	{"getDate", 1, 2, false, true, fn_date},
+	{"getDayOfMonth", 1, 2, false, true, fn_month_day},
+	{"getDayOfWeek", 1, 2, false, true, fn_week_day},
+	{"getDayOfYear", 1, 2, false, true, fn_year_day},
+	{"getHours", 1, 2, false, true, fn_hours},
+	{"getMinutes", 1, 2, false, true, fn_minutes},
+	{"getSeconds", 1, 2, false, true, fn_seconds},
+	{"getMilliseconds", 1, 2, false, true, fn_millis},
+};
+const size_t cel_funcs_count = COUNT_OF(cel_funcs);
+
+int cel_func_find(struct slice name, bool method)
+{
+	for (size_t i = 0; i < cel_funcs_count; i++)
+		if ((method ? cel_funcs[i].method : cel_funcs[i].global) &&
+		    slice_is(name, cel_funcs[i].name))
+			return (int)i;
+	return -1;
+}
+
+const char *cel_func_nearest(struct slice name, bool method)
+{
+	static const char *const macros[] = {"all", "exists", "exists_one", "map", "filter", "has"};
+	const char *best = NULL;
+	size_t nearest = 4;
+	for (size_t i = 0; i < cel_funcs_count + COUNT_OF(macros); i++) {
+		bool macro = i >= cel_funcs_count;
+		if (!macro && !(method ? cel_funcs[i].method : cel_funcs[i].global))
+			continue;
+		const char *other = macro ? macros[i - cel_funcs_count] : cel_funcs[i].name;
+		size_t d = name_distance(name, slice_of(other));
+		if (d < nearest && d < name.n) {
+			nearest = d;
+			best = other;
+		}
+	}
+	return best;
+}

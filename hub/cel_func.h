@@ -1,0 +1,26 @@
+/*
+ * cel_func: the functions of the language, a table. An argument that is an error never gets here.
+ */
+#ifndef GRIDHUB_CEL_FUNC_H
+#define GRIDHUB_CEL_FUNC_H
+
+#include "cel_value.h"
+
+#define CEL_ARGS_MAX 4
+
+struct cel_func {
+	const char *name;
+	unsigned min, max;   /* arguments, the target of a method among them */
+	bool global, method; /* size(x), x.size() */
+	struct cel_value (*fn)(struct cel_room *room, const struct cel_value *args, unsigned n);
+};
+
+extern const struct cel_func cel_funcs[];
+extern const size_t cel_funcs_count;
+
+/* Index of the function with that name and form; -1: none. */
+int cel_func_find(struct slice name, bool method);
+/* The nearest name of that form, NULL if none is near. */
+const char *cel_func_nearest(struct slice name, bool method);
+
+#endif

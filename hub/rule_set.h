@@ -1,0 +1,55 @@
+/*
+ * rule_set: what a loaded set of rules is inside: compiled conditions, the slots of fields, and the
+ * index from (device class, field) to rules. Private to rule_*.c.
+ */
+#ifndef GRIDHUB_RULE_SET_H
+#define GRIDHUB_RULE_SET_H
+
+#include "cel.h"
+#include "rule.h"
+#include "rule_title.h"
+
+struct rule_code {
+	struct cel_program *when, *clear; /* clear: NULL = not `when` */
+	struct title titles[2];		  /* by enum lang */
+};
+
+/* Names that are not fields but maps that the engine fills. */
+enum { SLOT_DEVICE, SLOT_GRID, SLOT_FIRST_FIELD };
+#define SLOTS_MAX 20000
+#define CLASS_COUNT (CLASS_BIN + 1)
+
+/* Fields that rules read, by name: open addressing, linear probing. */
+struct slot_table {
+	struct slice *names; /* by slot */
+	size_t n, cap;
+	uint32_t *heads; /* slot + 1, 0 = free; a power of two of them */
+	size_t nheads;
+};
+
+/* Rules that read a field, for one device class; in order of the set. */
+struct rule_list {
+	const uint32_t *v;
+	size_t n;
+};
+
+struct rules {
+	unsigned refs;
+	struct arena arena; /* strings, titles, codes, the index */
+	struct rule *v;
+	size_t n, cap;
+	uint32_t *by_id; /* indices, sorted by id */
+	struct slot_table slots;
+	struct rule_list *by_field[CLASS_COUNT]; /* [class][slot] */
+	struct rule_list always[CLASS_COUNT];	 /* read no field: looked at with every reading */
+};
+
+struct rules *rule_set_new(void);
+/* -1: no rule reads that field. */
+int rule_set_slot(const struct rules *set, struct slice name);
+/* The slot, made if need be; -1: no memory, or more than SLOTS_MAX. */
+int rule_set_add_slot(struct rules *set, struct slice name);
+/* All rules are in: sort, index, number them. */
+must_check int rule_set_finish(struct rules *set);
+
+#endif

@@ -1,0 +1,469 @@
+/*
+ * DESIGN. Per device (by its slot) there are two short lists: its states that are not OK, sorted by
+ * the rule's place in the set, and the time of the newest value seen of each field that rules read.
+ * A value that is older than one already seen of the same field is not looked at: so late readings
+ * never move a rule backwards, and nothing has to be kept for the many rules that are OK. A state
+ * with a timer stands in a binary heap; the heap's key is the time at which the hold runs out. A
+ * state that changed stands in the dirty list until it is taken; one that has become OK lives until
+ * then.
+ */
+#include "rule_state.h"
+
+/* ---- the heap of timers ---- */
+
+static bool sooner(const struct state *a, const struct state *b)
+{
+	if (a->due_us != b->due_us)
+		return a->due_us < b->due_us;
+	if (a->device->id != b->device->id)
+		return a->device->id < b->device->id;
+	return a->rule->index < b->rule->index;
+}
+
+static void heap_set(struct rule_states *s, size_t i, struct state *st)
+{
+	s->heap[i] = st;
+	st->timer = (uint32_t)i;
+}
+
+static void heap_up(struct rule_states *s, size_t i)
+{
+	struct state *st = s->heap[i];
+	for (; i && sooner(st, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		heap_set(s, i, s->heap[(i - 1) / 2]);
+	heap_set(s, i, st);
+}
+
+static void heap_down(struct rule_states *s, size_t i)
+{
+	struct state *st = s->heap[i];
+	for (;;) {
+		size_t kid = 2 * i + 1;
+		if (kid >= s->nheap)
+			break;
+		if (kid + 1 < s->nheap && sooner(s->heap[kid + 1], s->heap[kid]))
+			kid++;
+		if (!sooner(s->heap[kid], st))
+			break;
+		heap_set(s, i, s->heap[kid]);
+		i = kid;
+	}
+	heap_set(s, i, st);
+}
+
+void state_timer_stop(struct rule_states *s, struct state *st)
+{
+	size_t i = st->timer;
+	if (i == NO_TIMER)
+		return;
+	st->timer = NO_TIMER;
+	struct state *last = s->heap[--s->nheap];
+	if (last == st)
+		return;
+	heap_set(s, i, last);
+	heap_up(s, i);
+	heap_down(s, last->timer);
+}
+
+int state_timer_start(struct rule_states *s, struct state *st, int64_t hold_us)
+{
+	state_timer_stop(s, st);
+	int r = mem_grow(&s->heap, &s->cap_heap, s->nheap + 1, STATES_MAX, sizeof(struct state *));
+	if (r)
+		return r;
+	if (__builtin_add_overflow(st->since_us, hold_us, &st->due_us))
+		st->due_us = INT64_MAX;
+	s->heap[s->nheap] = st;
+	heap_up(s, s->nheap++);
+	return 0;
+}
+
+int64_t rule_states_next(const struct rule_states *s)
+{
+	return s->nheap ? s->heap[0]->due_us : INT64_MAX;
+}
+
+/* ---- states ---- */
+
+int state_mark_dirty(struct rule_states *s, struct state *st)
+{
+	if (st->dirty_at)
+		return 0;
+	int r = mem_grow(&s->dirty, &s->cap_dirty, s->ndirty + 1, STATES_MAX, sizeof *s->dirty);
+	if (r)
+		return r;
+	s->dirty[s->ndirty++] = (struct dirty){.state = st};
+	st->dirty_at = (uint32_t)s->ndirty;
+	return 0;
+}
+
+struct device_rec *state_device(struct rule_states *s, const struct device *d)
+{
+	size_t need = (size_t)d->slot + 1;
+	if (need > s->ndevices) {
+		if (mem_grow(&s->devices, &s->cap_devices, need, REGISTRY_DEVICES_MAX,
+			     sizeof *s->devices))
+			return NULL;
+		memset(s->devices + s->ndevices, 0, (need - s->ndevices) * sizeof *s->devices);
+		s->ndevices = need;
+	}
+	return &s->devices[d->slot];
+}
+
+/* Where the state of that rule is linked, or would be. */
+static struct state **find_state(struct device_rec *rec, const struct rule *rule)
+{
+	struct state **at = &rec->first;
+	while (*at && (*at)->rule->index < rule->index)
+		at = &(*at)->next;
+	return at;
+}
+
+struct state *state_insert(struct rule_states *s, struct state **at, const struct rule *rule,
+			   const struct device *d)
+{
+	struct state *st = s->nstates < STATES_MAX ? mem_new(sizeof *st) : NULL;
+	if (!st)
+		return NULL;
+	*st = (struct state){.next = *at, .rule = rule, .device = d, .timer = NO_TIMER};
+	*at = st;
+	s->nstates++;
+	return st;
+}
+
+int state_end(struct rule_states *s, struct state *st)
+{
+	state_timer_stop(s, st);
+	st->phase = PHASE_OK;
+	return state_mark_dirty(s, st);
+}
+
+/* ---- saving ---- */
+
+static void state_free(struct rule_states *s, struct state *st)
+{
+	state_timer_stop(s, st);
+	free(st->fields);
+	free(st);
+	s->nstates--;
+}
+
+static void unlink_state(struct rule_states *s, struct state *st)
+{
+	struct state **at = find_state(&s->devices[st->device->slot], st->rule);
+	if (*at == st)
+		*at = st->next;
+}
+
+static const char *dirty_id(const struct dirty *d)
+{
+	return d->state ? d->state->rule->id : d->rule_id;
+}
+
+static int by_device_and_rule(const void *x, const void *y)
+{
+	const struct dirty *a = x, *b = y;
+	int64_t p = a->state ? a->state->device->id : a->device_id;
+	int64_t q = b->state ? b->state->device->id : b->device_id;
+	if (p != q)
+		return p < q ? -1 : 1;
+	int c = strcmp(dirty_id(a), dirty_id(b));
+	/* A rule that left and came back changed: the deletion first. */
+	return c ? c : (a->state != NULL) - (b->state != NULL);
+}
+
+static struct rule_saved saved_of(const struct dirty *d)
+{
+	const struct state *st = d->state;
+	if (!st)
+		return (struct rule_saved){.device_id = d->device_id,
+					   .rule_id = d->rule_id,
+					   .rule_hash = d->rule_hash,
+					   .phase = PHASE_OK};
+	return (struct rule_saved){
+		.device_id = st->device->id,
+		.rule_id = st->rule->id,
+		.rule_hash = st->rule->hash,
+		.phase = (enum rule_phase)st->phase,
+		.since_us = st->since_us,
+		.seen_us = st->seen_us,
+		.fields = {st->fields, st->nfields},
+	};
+}
+
+/* Nothing refers to it after it has been taken: clean, or gone. */
+static void settle(struct rule_states *s, struct dirty *d)
+{
+	if (!d->state) {
+		free(d->rule_id);
+	} else if (d->state->phase == PHASE_OK) {
+		unlink_state(s, d->state);
+		state_free(s, d->state);
+	} else {
+		d->state->dirty_at = 0;
+	}
+}
+
+/* Twice the same (device, rule): the later entry says what holds now. */
+static bool superseded(const struct dirty *v, size_t i, size_t n)
+{
+	return i + 1 < n && !v[i].state && by_device_and_rule(&v[i], &v[i + 1]) <= 0 &&
+	       saved_of(&v[i]).device_id == saved_of(&v[i + 1]).device_id &&
+	       strcmp(dirty_id(&v[i]), dirty_id(&v[i + 1])) == 0;
+}
+
+int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx)
+{
+	int r = 0;
+	size_t done = 0;
+	if (s->ndirty)
+		qsort(s->dirty, s->ndirty, sizeof *s->dirty, by_device_and_rule);
+	for (; done < s->ndirty && !r; done++) {
+		if (superseded(s->dirty, done, s->ndirty))
+			continue;
+		struct rule_saved saved = saved_of(&s->dirty[done]);
+		r = fn ? fn(ctx, &saved) : 0;
+	}
+	done -= r != 0; /* the one that fn refused is still to be saved */
+	for (size_t i = 0; i < done; i++)
+		settle(s, &s->dirty[i]);
+	s->ndirty -= done;
+	if (done && s->ndirty)
+		memmove(s->dirty, s->dirty + done, s->ndirty * sizeof *s->dirty);
+	for (size_t i = 0; i < s->ndirty; i++)
+		if (s->dirty[i].state)
+			s->dirty[i].state->dirty_at = (uint32_t)i + 1;
+	return r;
+}
+
+size_t rule_states_count(const struct rule_states *s)
+{
+	size_t ended = 0;
+	for (size_t i = 0; i < s->ndirty; i++)
+		ended += s->dirty[i].state && s->dirty[i].state->phase == PHASE_OK;
+	return s->nstates - ended;
+}
+
+/* The state goes with its rule or device; that it must be deleted stays to be told. */
+static int state_drop(struct rule_states *s, struct state *st)
+{
+	if (!st->dirty_at) {
+		int r = state_mark_dirty(s, st);
+		if (r)
+			return r;
+	}
+	char *id = slice_dup(slice_of(st->rule->id));
+	if (!id)
+		return -ENOMEM;
+	s->dirty[st->dirty_at - 1] = (struct dirty){
+		.device_id = st->device->id, .rule_id = id, .rule_hash = st->rule->hash};
+	state_free(s, st);
+	return 0;
+}
+
+void rule_states_forget(struct rule_states *s, const struct device *d)
+{
+	if (d->slot >= s->ndevices)
+		return;
+	struct device_rec *rec = &s->devices[d->slot];
+	while (rec->first) {
+		struct state *st = rec->first;
+		rec->first = st->next;
+		/* Without memory to remember the deletion by, an orphan row stays in the database,
+		 * which a restore skips. */
+		if (state_drop(s, st))
+			state_free(s, st);
+	}
+	free(rec->seen);
+	*rec = (struct device_rec){0};
+}
+
+/* ---- life, and a change of rules ---- */
+
+struct rule_states *rule_states_new(void)
+{
+	struct rule_states *s = mem_new(sizeof *s);
+	if (!s)
+		return NULL;
+	s->vm = cel_vm_new();
+	if (!s->vm) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void rule_states_free(struct rule_states *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->ndevices; i++) {
+		for (struct state *st = s->devices[i].first, *next; st; st = next) {
+			next = st->next;
+			state_free(s, st);
+		}
+		free(s->devices[i].seen);
+	}
+	for (size_t i = 0; i < s->ndirty; i++)
+		if (!s->dirty[i].state)
+			free(s->dirty[i].rule_id);
+	free(s->devices);
+	free(s->dirty);
+	free(s->heap);
+	free(s->slots);
+	free(s->touched);
+	free(s->marks);
+	free(s->picked);
+	cel_vm_free(s->vm);
+	rules_unref(s->set);
+	free(s);
+}
+
+/* What lasts of st under the new set; NULL: nothing. */
+static const struct rule *heir(const struct rules *set, const struct state *st)
+{
+	const struct rule *r = rules_find(set, slice_of(st->rule->id));
+	return r && r->hash == st->rule->hash ? r : NULL;
+}
+
+static int tell_lost(const struct rule_states *s, const struct rules *set, anomaly_fn fn, void *ctx)
+{
+	for (size_t i = 0; i < s->ndevices; i++) {
+		for (const struct state *st = s->devices[i].first; st; st = st->next) {
+			struct anomaly a = {.kind = ANOMALY_RECOVERED,
+					    .rule = st->rule,
+					    .device = st->device,
+					    .at_us = st->seen_us,
+					    .fields = {st->fields, st->nfields}};
+			bool firing = st->phase == PHASE_FIRING || st->phase == PHASE_CLEARING;
+			int r = firing && fn && !heir(set, st) ? fn(ctx, &a) : 0;
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int move_states(struct rule_states *s, const struct rules *set, struct device_rec *rec)
+{
+	struct state *old = rec->first;
+	rec->first = NULL;
+	for (struct state *next; old; old = next) {
+		const struct rule *rule = heir(set, old);
+		next = old->next;
+		if (!rule) {
+			int r = state_drop(s, old);
+			if (r)
+				return r;
+			continue;
+		}
+		old->rule = rule;
+		struct state **at = find_state(rec, rule);
+		old->next = *at;
+		*at = old;
+	}
+	return 0;
+}
+
+/* Fields have other slots in another set. */
+static void move_seen(const struct rules *from, const struct rules *to, struct device_rec *rec)
+{
+	uint16_t n = 0;
+	for (uint16_t i = 0; i < rec->nseen; i++) {
+		int slot = rule_set_slot(to, from->slots.names[rec->seen[i].slot]);
+		if (slot < 0)
+			continue;
+		rec->seen[n] = rec->seen[i];
+		rec->seen[n++].slot = (uint32_t)slot;
+	}
+	rec->nseen = n;
+}
+
+struct tables {
+	struct cel_value *slots;
+	uint32_t *touched, *marks, *picked;
+};
+
+static bool new_tables(const struct rules *set, struct tables *t)
+{
+	t->slots = mem_new(set->slots.n * sizeof *t->slots);
+	t->touched = mem_new(READING_MAX_FIELDS * sizeof *t->touched);
+	t->marks = mem_new((set->n + 1) * sizeof *t->marks);
+	t->picked = mem_new((set->n + 1) * sizeof *t->picked);
+	if (t->slots && t->touched && t->marks && t->picked)
+		return true;
+	free(t->slots);
+	free(t->touched);
+	free(t->marks);
+	free(t->picked);
+	return false;
+}
+
+static void use_tables(struct rule_states *s, const struct tables *t)
+{
+	free(s->slots);
+	free(s->touched);
+	free(s->marks);
+	free(s->picked);
+	s->slots = t->slots;
+	s->touched = t->touched;
+	s->marks = t->marks;
+	s->picked = t->picked;
+	s->round = 0;
+	s->ntouched = 0;
+}
+
+int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, void *ctx)
+{
+	struct tables t;
+	int r = s->set ? tell_lost(s, set, fn, ctx) : 0;
+	if (r)
+		return r;
+	if (!new_tables(set, &t))
+		return -ENOMEM;
+	for (size_t i = 0; i < s->ndevices && s->set; i++) {
+		move_seen(s->set, set, &s->devices[i]);
+		int one = move_states(s, set, &s->devices[i]);
+		r = r ? r : one;
+	}
+	use_tables(s, &t);
+	rules_ref(set);
+	rules_unref(s->set);
+	s->set = set;
+	return r;
+}
+
+/* ---- what the database kept ---- */
+
+static int restore_timer(struct rule_states *s, struct state *st)
+{
+	if (st->phase == PHASE_PENDING)
+		return state_timer_start(s, st, st->rule->for_us);
+	if (st->phase == PHASE_CLEARING)
+		return state_timer_start(s, st, st->rule->clear_for_us);
+	return 0;
+}
+
+int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
+			const struct device *d)
+{
+	const struct rule *rule = s->set ? rules_find(s->set, slice_of(saved->rule_id)) : NULL;
+	if (!rule || rule->hash != saved->rule_hash || rule->event || saved->phase == PHASE_OK)
+		return 0;
+	struct device_rec *rec = state_device(s, d);
+	struct state **at = rec ? find_state(rec, rule) : NULL;
+	struct state *st = at && *at && (*at)->rule == rule ? *at : NULL;
+	if (at && !st)
+		st = state_insert(s, at, rule, d);
+	if (!st)
+		return -ENOMEM;
+	st->phase = (uint8_t)saved->phase;
+	st->since_us = saved->since_us;
+	st->seen_us = saved->seen_us;
+	free(st->fields);
+	st->nfields = saved->fields.n <= RULE_FIELDS_MAX + 1 ? (uint8_t)saved->fields.n : 0;
+	st->fields = st->nfields ? slice_dup((struct slice){saved->fields.p, st->nfields}) : NULL;
+	if (!st->fields)
+		st->nfields = 0;
+	return restore_timer(s, st);
+}
