@@ -426,8 +426,11 @@ class Hub:
         self.process = Process([HUB, "run", "--config", self.path], self.dir / "hub.log",
                                env={**os.environ, **(env or {})})
         if ready:
-            wait_until(self._ready, 30, why="the hub to be ready")
+            self.wait_until_ready()
         return self
+
+    def wait_until_ready(self, timeout=30.0):
+        wait_until(self._ready, timeout, why="the hub to be ready")
 
     def _ready(self):
         if not self.process.running:
@@ -595,6 +598,16 @@ def make_publisher():
 @pytest.fixture
 def publisher(make_publisher, broker):
     return make_publisher(broker)
+
+
+@pytest.fixture
+def receiver():
+    """Takes and checks alerts; see receiver.py."""
+    from receiver import Receiver
+
+    r = Receiver()
+    yield r
+    r.stop()
 
 
 @pytest.fixture
