@@ -1,0 +1,474 @@
+#include "store.h"
+
+#include <pthread.h>
+
+#include "health.h"
+#include "log.h"
+#include "metrics.h"
+#include "migrate.h"
+#include "store_write.h"
+#include "times.h"
+
+/*
+ * DESIGN: the thread is a loop of: connect if needed → look whether the registry changed → commit the batch that
+ * waits. A batch leaves `work` only when it is known to be in; so whatever goes wrong, the next round sends it
+ * again, after comparing the database's cursor with ours (resync).
+ */
+
+#define BATCHES 3 /* one being filled, one waiting, one being committed */
+#define REGISTRY_POLL_US (400 * TIMES_MS)
+#define HOUSEKEEPING_US TIMES_HOUR
+#define RETRY_FIRST_US (200 * TIMES_MS)
+#define RETRY_LAST_US (10 * TIMES_SEC)
+
+struct store {
+	const struct config *conf;
+	struct store_hooks hooks;
+	struct batch batches[BATCHES];
+
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake; /* any of the below changed */
+	struct batch *empty[BATCHES], *full[BATCHES];
+	size_t nempty, nfull;
+	bool stopping;
+	struct store_changes *changes, **changes_end;
+	struct pg *abort_me; /* the connection while a request may be under way */
+
+	/* the thread's own */
+	struct pg *pg;
+	struct store_position pos;
+	bool begun; /* the cursor has been taken */
+	int64_t grid_rev, device_rev, next_poll_us, next_chores_us;
+	int64_t made_first_day, made_last_day; /* partitions known to be there; last < first: none */
+	struct log_repeat away;
+	_Atomic bool fatal;
+};
+
+void store_changes_free(struct store_changes *c)
+{
+	if (!c)
+		return;
+	pg_rows_free(c->grids);
+	pg_rows_free(c->devices);
+	pg_rows_free(c->rule_states);
+	free(c);
+}
+
+static int stop_for_good(struct store *s, int code, const struct err *e)
+{
+	s->fatal = true;
+	log_error("store", KM("stopped for good"), KS("error", e->msg));
+	health_set(HEALTH_DATABASE, HEALTH_DEGRADED, e->msg);
+	s->hooks.fatal(s->hooks.ctx, e->msg);
+	return code;
+}
+
+/* ---- what changed in the registry ---- */
+
+static void push_changes(struct store *s, struct store_changes *c)
+{
+	pthread_mutex_lock(&s->lock);
+	*s->changes_end = c;
+	s->changes_end = &c->next;
+	pthread_mutex_unlock(&s->lock);
+	s->hooks.changed(s->hooks.ctx);
+}
+
+static int64_t max_rev(const struct pg_rows *rows, size_t col, int64_t rev)
+{
+	for (size_t i = 0; i < pg_count(rows); i++)
+		rev = MAX_OF(rev, pg_i64(rows, i, col));
+	return rev;
+}
+
+static int load_since(struct store *s, struct store_changes *c, struct err *e)
+{
+	struct pg_arg grids[] = {PGA_I(s->pos.district_id), PGA_I(s->grid_rev)};
+	struct pg_arg devices[] = {PGA_I(s->pos.district_id), PGA_I(s->device_rev)};
+	int r = pg_query(s->pg, SQL_STORE_GRIDS, grids, COUNT_OF(grids), e, &c->grids);
+	return r ? r : pg_query(s->pg, SQL_STORE_DEVICES, devices, COUNT_OF(devices), e, &c->devices);
+}
+
+static int poll_registry(struct store *s, struct err *e)
+{
+	auto_rows struct pg_rows *rev = NULL;
+	struct pg_arg args[] = {PGA_I(s->pos.district_id)};
+	s->next_poll_us = times_mono_us() + REGISTRY_POLL_US;
+	int r = pg_query(s->pg, SQL_STORE_REGISTRY_REV, args, COUNT_OF(args), e, &rev);
+	if (r || !pg_count(rev) || pg_i64(rev, 0, 0) <= MIN_OF(s->grid_rev, s->device_rev))
+		return r;
+	struct store_changes *c = mem_new(sizeof *c);
+	if (!c)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = load_since(s, c, e);
+	if (r) {
+		store_changes_free(c);
+		return r;
+	}
+	s->grid_rev = MAX_OF(max_rev(c->grids, 9, s->grid_rev), pg_i64(rev, 0, 0));
+	s->device_rev = MAX_OF(max_rev(c->devices, 9, s->device_rev), pg_i64(rev, 0, 0));
+	push_changes(s, c);
+	return 0;
+}
+
+/* ---- connecting ---- */
+
+/* Take the cursor, and all that the engine starts from. */
+static int begin(struct store *s, struct err *e)
+{
+	auto_rows struct pg_rows *cursor = NULL;
+	struct pg_arg args[] = {PGA_I(s->pos.district_id), PGA_STR(s->pos.stream_id)};
+	struct pg_arg district[] = {PGA_I(s->pos.district_id)};
+	int r = pg_query(s->pg, SQL_STORE_CURSOR_TAKE, args, COUNT_OF(args), e, &cursor);
+	if (r)
+		return r;
+	struct store_changes *c = mem_new(sizeof *c);
+	if (!c)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = load_since(s, c, e);
+	if (!r)
+		r = pg_query(s->pg, SQL_STORE_RULE_STATES, district, COUNT_OF(district), e, &c->rule_states);
+	if (r) {
+		store_changes_free(c);
+		return r;
+	}
+	s->pos.epoch = pg_i64(cursor, 0, 0);
+	s->pos.batch = pg_i64(cursor, 0, 1);
+	s->pos.last_seq = (uint64_t)pg_i64(cursor, 0, 2);
+	s->grid_rev = max_rev(c->grids, 9, 0);
+	s->device_rev = max_rev(c->devices, 9, 0);
+	c->first = true;
+	c->district_id = s->pos.district_id;
+	c->last_seq = s->pos.last_seq;
+	s->begun = true;
+	push_changes(s, c);
+	return 0;
+}
+
+/* After a connection was lost: is the batch in that we were sending, or not? */
+static int resync(struct store *s, struct err *e)
+{
+	auto_rows struct pg_rows *cursor = NULL;
+	struct pg_arg args[] = {PGA_I(s->pos.district_id), PGA_STR(s->pos.stream_id)};
+	int r = pg_query(s->pg, SQL_STORE_CURSOR_GET, args, COUNT_OF(args), e, &cursor);
+	if (r)
+		return r;
+	if (!pg_count(cursor) || pg_i64(cursor, 0, 0) != s->pos.epoch)
+		return stop_for_good(s, -ESTALE, &(struct err){"another hub has taken this spool over"});
+	int64_t batch = pg_i64(cursor, 0, 1);
+	if (batch == s->pos.batch + 1 && s->nfull) {
+		log_info("store", KM("the batch in doubt was committed"), KI("batch", batch));
+		s->pos.batch = batch;
+		s->pos.last_seq = (uint64_t)pg_i64(cursor, 0, 2);
+		return 1;
+	}
+	if (batch != s->pos.batch)
+		return stop_for_good(s, -ESTALE, &(struct err){"the database is at another batch than this hub: was it restored?"});
+	return 0;
+}
+
+static int prepare_schema(struct store *s, struct err *e)
+{
+	size_t applied = 0;
+	int r = s->conf->database.migrate ? migrate_run(s->pg, NULL, &applied, e) : migrate_check(s->pg, e);
+	if (r == -EPROTONOSUPPORT || r == -EILSEQ || r == -ESTALE)
+		return stop_for_good(s, r, e);
+	if (applied)
+		log_info("store", KM("schema brought up to date"), KI("migrations", applied));
+	return r ? r : migrate_district(s->pg, s->conf->district, &s->pos.district_id, e);
+}
+
+static void batch_is_in(struct store *s, const struct store_result *res);
+
+/* What a batch did whose COMMIT was not answered is not known, so notify has a look. */
+static const struct store_result in_doubt = {.alerts = 1};
+
+static int connect_database(struct store *s, struct err *e)
+{
+	struct pg_conf pc = {.conninfo = s->conf->database.conninfo,
+			     .password_file = s->conf->database.password_file,
+			     .app_name = "gridhub store",
+			     .timeout_us = s->conf->database.timeout_us};
+	struct pg *p = NULL;
+	int r = pg_open(&pc, e, &p);
+	if (r)
+		return r;
+	pthread_mutex_lock(&s->lock);
+	s->pg = s->abort_me = p;
+	pthread_mutex_unlock(&s->lock);
+	r = prepare_schema(s, e);
+	if (!r)
+		r = s->begun ? resync(s, e) : begin(s, e);
+	if (r < 0)
+		return r;
+	if (r == 1)
+		batch_is_in(s, &in_doubt);
+	if (log_repeat_over(&s->away))
+		log_info("store", KM("database is back"));
+	health_set(HEALTH_DATABASE, HEALTH_OK, NULL);
+	return 0;
+}
+
+static void disconnect(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct pg *p = s->pg;
+	s->pg = s->abort_me = NULL;
+	pthread_mutex_unlock(&s->lock);
+	pg_close(p);
+}
+
+/* ---- partitions ---- */
+
+static int64_t day_of(int64_t us)
+{
+	return us / TIMES_DAY;
+}
+
+static int make_partitions(struct store *s, int64_t first_day, int64_t last_day, struct err *e)
+{
+	if (s->made_first_day <= first_day && last_day <= s->made_last_day)
+		return 0;
+	struct pg_arg args[] = {PGA_I(first_day * TIMES_DAY), PGA_I(last_day * TIMES_DAY)};
+	int r = pg_query(s->pg, SQL_STORE_PARTITIONS, args, COUNT_OF(args), e, NULL);
+	if (!r) {
+		s->made_first_day = first_day;
+		s->made_last_day = last_day;
+	}
+	return r;
+}
+
+/* Once an hour: the partitions of the next days, and the end of those that are too old. */
+static int chores(struct store *s, struct err *e)
+{
+	int64_t now = times_now_us();
+	s->next_chores_us = times_mono_us() + HOUSEKEEPING_US;
+	int r = make_partitions(s, day_of(now) - 1, day_of(now) + 2, e);
+	struct pg_arg args[] = {PGA_I(now - s->conf->database.keep_readings_us)};
+	return r ? r : pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
+}
+
+/* ---- committing ---- */
+
+static void batch_is_in(struct store *s, const struct store_result *res)
+{
+	metric_add(M_BATCHES, 1);
+	metric_add(M_CASES_OPENED, (uint64_t)res->opened);
+	metric_add(M_CASES_FOLDED, (uint64_t)res->folded);
+	metric_add(M_CASES_RECOVERED, (uint64_t)res->recovered);
+	metric_add(M_ALERTS_NO_ENDPOINT, (uint64_t)res->no_endpoint);
+	metric_add(M_REGISTERED, (uint64_t)res->registered);
+	if (res->registered)
+		s->next_poll_us = 0;
+	pthread_mutex_lock(&s->lock);
+	struct batch *b = s->full[0];
+	s->nfull--;
+	memmove(s->full, s->full + 1, s->nfull * sizeof s->full[0]);
+	pthread_mutex_unlock(&s->lock);
+	s->hooks.committed(s->hooks.ctx, s->pos.last_seq, (size_t)res->alerts);
+	batch_reset(b);
+	pthread_mutex_lock(&s->lock);
+	s->empty[s->nempty++] = b;
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int commit_one(struct store *s, struct batch *b, struct err *e)
+{
+	struct store_result res;
+	int r = 0;
+	if (b->first_recv_us)
+		r = make_partitions(s, day_of(b->first_recv_us), day_of(b->last_recv_us), e);
+	if (!r)
+		r = store_write(s->pg, s->conf, &s->pos, b, &res, e);
+	if (r == -ESTALE) {
+		r = resync(s, e);
+		return r == 1 ? (batch_is_in(s, &in_doubt), 0) : r ? r : -EAGAIN;
+	}
+	if (r)
+		return r;
+	s->pos.batch++;
+	s->pos.last_seq = b->last_seq;
+	batch_is_in(s, &res);
+	return 0;
+}
+
+static struct batch *next_full(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct batch *b = s->nfull ? s->full[0] : NULL;
+	pthread_mutex_unlock(&s->lock);
+	return b;
+}
+
+/* One round of the loop; a negative errno means that the connection is to be made anew. */
+static int work(struct store *s, struct err *e)
+{
+	int r = s->pg ? 0 : connect_database(s, e);
+	int64_t now = times_mono_us();
+	if (!r && now >= s->next_chores_us)
+		r = chores(s, e);
+	if (!r && now >= s->next_poll_us)
+		r = poll_registry(s, e);
+	struct batch *b = next_full(s);
+	if (!r && b)
+		r = commit_one(s, b, e);
+	return r;
+}
+
+/* ---- the thread ---- */
+
+static void wait_for(struct store *s, int64_t timeout_us, bool also_work)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + timeout_us % TIMES_SEC * 1000;
+	until.tv_sec += timeout_us / TIMES_SEC + ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping && !(also_work && s->nfull))
+		if (pthread_cond_timedwait(&s->wake, &s->lock, &until))
+			break;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool finished(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool done = s->stopping && (!s->nfull || s->fatal);
+	pthread_mutex_unlock(&s->lock);
+	return done;
+}
+
+static void *store_main(void *arg)
+{
+	struct store *s = arg;
+	int64_t pause = RETRY_FIRST_US;
+	while (!finished(s)) {
+		struct err e = {0};
+		if (s->fatal) {
+			wait_for(s, TIMES_SEC, false);
+			continue;
+		}
+		int r = work(s, &e);
+		if (!r) {
+			pause = RETRY_FIRST_US;
+			wait_for(s, REGISTRY_POLL_US, true);
+			continue;
+		}
+		if (s->fatal)
+			continue;
+		metric_add(M_BATCH_RETRIES, 1);
+		health_set(HEALTH_DATABASE, HEALTH_DEGRADED, e.msg);
+		if (log_repeat_due(&s->away, times_mono_us()))
+			log_error("store", KM("database away, trying again"), KS("error", e.msg));
+		disconnect(s);
+		wait_for(s, pause, false);
+		pause = MIN_OF(pause * 2, RETRY_LAST_US);
+	}
+	disconnect(s);
+	return NULL;
+}
+
+/* ---- the engine's side ---- */
+
+int store_start(const struct config *conf, const char *stream_id, const struct store_hooks *hooks, struct err *e,
+		struct store **ret)
+{
+	struct store *s = mem_new(sizeof *s);
+	if (!s)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->conf = conf;
+	s->hooks = *hooks;
+	s->pos.stream_id = stream_id;
+	s->changes_end = &s->changes;
+	s->made_first_day = 1;
+	for (size_t i = 0; i < BATCHES; i++) {
+		if (batch_init(&s->batches[i]))
+			return err_set(e, -ENOMEM, "out of memory");
+		s->empty[s->nempty++] = &s->batches[i];
+	}
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&s->lock, NULL);
+	health_set(HEALTH_DATABASE, HEALTH_STARTING, NULL);
+	int r = pthread_create(&s->thread, NULL, store_main, s);
+	if (r) {
+		free(s);
+		return err_set(e, -r, "cannot start a thread: %s", strerror(r));
+	}
+	*ret = s;
+	return 0;
+}
+
+struct store_changes *store_take_changes(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct store_changes *c = s->changes;
+	if (c) {
+		s->changes = c->next;
+		if (!s->changes)
+			s->changes_end = &s->changes;
+		c->next = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return c;
+}
+
+struct batch *store_batch(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (!s->nempty && !s->stopping)
+		pthread_cond_wait(&s->wake, &s->lock);
+	struct batch *b = s->nempty && !s->stopping ? s->empty[--s->nempty] : NULL;
+	pthread_mutex_unlock(&s->lock);
+	return b;
+}
+
+void store_submit(struct store *s, struct batch *b)
+{
+	pthread_mutex_lock(&s->lock);
+	s->full[s->nfull++] = b;
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void wait_drained(struct store *s, int64_t grace_us)
+{
+	int64_t deadline = times_mono_us() + grace_us;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->wake);
+	while (s->nfull && !s->fatal && times_mono_us() < deadline) {
+		struct timespec until;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += 1;
+		pthread_cond_timedwait(&s->wake, &s->lock, &until);
+	}
+	if (s->nfull) {
+		log_warn("store", KM("batches left in the spool for the next start"), KI("batches", s->nfull));
+		s->fatal = true;
+	}
+	if (s->fatal && s->abort_me)
+		pg_abort(s->abort_me);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void store_stop(struct store *s, int64_t grace_us)
+{
+	if (!s)
+		return;
+	wait_drained(s, grace_us);
+	pthread_join(s->thread, NULL);
+	for (size_t i = 0; i < BATCHES; i++)
+		batch_done(&s->batches[i]);
+	for (struct store_changes *c; (c = store_take_changes(s));)
+		store_changes_free(c);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

@@ -1,0 +1,373 @@
+#include "store_write.h"
+
+#include "json.h"
+
+#define ARRAY_MAX ((size_t)512 << 20)
+#define COLUMNS_MAX 16
+
+/*
+ * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct columns` collects them. Rows
+ * are sorted by key first: two hubs that write unsorted deadlock at once (storage.md).
+ */
+struct columns {
+	struct buf c[COLUMNS_MAX];
+	size_t n;
+};
+
+static void columns_init(struct columns *a, size_t n)
+{
+	a->n = n;
+	for (size_t i = 0; i < n; i++) {
+		buf_init(&a->c[i], ARRAY_MAX);
+		pg_array_begin(&a->c[i]);
+	}
+}
+
+static void columns_done(struct columns *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		buf_done(&a->c[i]);
+}
+
+/* Close the arrays and put them behind args[*n…]. -E2BIG when one did not fit. */
+static int columns_args(struct columns *a, struct pg_arg *args, size_t *n)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		pg_array_end(&a->c[i]);
+		if (a->c[i].failed)
+			return -E2BIG;
+		args[(*n)++] = PGA_S(buf_slice(&a->c[i]));
+	}
+	return 0;
+}
+
+#define auto_columns auto_call(columns_done)
+
+static struct slice json_or_empty(struct slice s)
+{
+	return s.n ? s : SL("{}");
+}
+
+/* Text for a `text` column: UTF-8 without NUL, whatever came in. */
+static void array_text(struct buf *b, struct slice s, struct buf *scratch)
+{
+	size_t bad;
+	if (slice_utf8_ok(s, &bad) && (!s.n || !memchr(s.p, 0, s.n))) {
+		pg_array_str(b, s);
+		return;
+	}
+	buf_reset(scratch);
+	for (size_t i = 0; i < s.n; i++)
+		buf_printf(scratch, s.p[i] >= 0x20 && s.p[i] < 0x7f ? "%c" : "\\x%02x", (unsigned char)s.p[i]);
+	pg_array_str(b, buf_slice(scratch));
+}
+
+static void array_hex(struct buf *b, struct slice s, struct buf *scratch)
+{
+	static const char digits[] = "0123456789abcdef";
+	buf_reset(scratch);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		buf_putc(scratch, digits[c >> 4]);
+		buf_putc(scratch, digits[c & 15]);
+	}
+	pg_array_str(b, buf_slice(scratch));
+}
+
+/* ---- readings and states ---- */
+
+static int write_readings(struct pg *p, struct batch *b, struct err *e)
+{
+	static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+	if (!b->nreadings)
+		return 0;
+	auto_buf struct buf all;
+	buf_init(&all, BATCH_COPY_MAX + 64);
+	buf_put(&all, header, 19);
+	buf_put_slice(&all, buf_slice(&b->copy));
+	buf_put_be16(&all, 0xffff);
+	if (all.failed)
+		return err_set(e, -E2BIG, "a batch of readings is too large");
+	return pg_copy_in(p, SQL_STORE_COPY_READING, buf_slice(&all), e);
+}
+
+static int cmp_state(const void *x, const void *y)
+{
+	const struct batch_state *a = x, *b = y;
+	return a->device_id < b->device_id ? -1 : a->device_id > b->device_id;
+}
+
+static void state_json(const struct batch_state *s, struct buf *out)
+{
+	struct reading r = {.fields = s->fields, .nfields = s->n};
+	buf_reset(out);
+	reading_fields_json(&r, out);
+}
+
+static int write_states(struct pg *p, int64_t district_id, struct batch *b, struct err *e)
+{
+	if (!b->nstates)
+		return 0;
+	auto_columns struct columns a;
+	auto_buf struct buf json;
+	columns_init(&a, 4);
+	buf_init(&json, READING_ARENA_MAX);
+	qsort(b->states, b->nstates, sizeof *b->states, cmp_state);
+	for (size_t i = 0; i < b->nstates; i++) {
+		const struct batch_state *s = &b->states[i];
+		state_json(s, &json);
+		pg_array_i64(&a.c[0], s->device_id);
+		pg_array_i64(&a.c[1], s->at_us);
+		pg_array_i64(&a.c[2], s->recv_us);
+		pg_array_str(&a.c[3], buf_slice(&json));
+	}
+	struct pg_arg args[5] = {PGA_I(district_id)};
+	size_t n = 1;
+	int r = columns_args(&a, args, &n);
+	return r ? err_set(e, r, "device states: too large") : pg_query(p, SQL_STORE_STATE, args, n, e, NULL);
+}
+
+static int cmp_rule_state(const void *x, const void *y)
+{
+	const struct batch_rule_state *a = x, *b = y;
+	if (a->device_id != b->device_id)
+		return a->device_id < b->device_id ? -1 : 1;
+	return slice_cmp(a->rule_id, b->rule_id);
+}
+
+static int write_rule_states(struct pg *p, int64_t district_id, struct batch *b, struct err *e)
+{
+	auto_columns struct columns put, del;
+	size_t nput = 0;
+	columns_init(&put, 7);
+	columns_init(&del, 2);
+	if (b->nrule_states)
+		qsort(b->rule_states, b->nrule_states, sizeof *b->rule_states, cmp_rule_state);
+	for (size_t i = 0; i < b->nrule_states; i++) {
+		const struct batch_rule_state *s = &b->rule_states[i];
+		struct columns *a = s->phase ? &put : &del;
+		nput += s->phase != 0;
+		pg_array_i64(&a->c[0], s->device_id);
+		pg_array_str(&a->c[1], s->rule_id);
+		if (!s->phase)
+			continue;
+		pg_array_i64(&a->c[2], (int64_t)s->hash);
+		pg_array_i64(&a->c[3], s->phase);
+		pg_array_i64(&a->c[4], s->since_us);
+		pg_array_i64(&a->c[5], s->seen_us);
+		pg_array_str(&a->c[6], json_or_empty(s->fields));
+	}
+	struct pg_arg put_args[8] = {PGA_I(district_id)}, del_args[3] = {PGA_I(district_id)};
+	size_t np = 1, nd = 1;
+	if (columns_args(&put, put_args, &np) || columns_args(&del, del_args, &nd))
+		return err_set(e, -E2BIG, "rule states: too large");
+	int r = nput ? pg_query(p, SQL_STORE_RULE_STATE, put_args, np, e, NULL) : 0;
+	if (!r && nput < b->nrule_states)
+		r = pg_query(p, SQL_STORE_RULE_STATE_DELETE, del_args, nd, e, NULL);
+	return r;
+}
+
+/* ---- cases ---- */
+
+static int cmp_anomaly(const void *x, const void *y)
+{
+	const struct batch_anomaly *a = x, *b = y;
+	if (a->device_id != b->device_id)
+		return a->device_id < b->device_id ? -1 : 1;
+	return slice_cmp(a->rule_id, b->rule_id);
+}
+
+static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
+{
+	pg_array_i64(&a->c[0], x->device_id);
+	pg_array_str(&a->c[1], x->rule_id);
+	pg_array_i64(&a->c[2], x->grid_id);
+	pg_array_str(&a->c[3], x->kind);
+	pg_array_i64(&a->c[4], x->severity);
+	pg_array_str(&a->c[5], x->title);
+	pg_array_str(&a->c[6], json_or_empty(x->fields));
+	pg_array_str(&a->c[7], x->fired ? SL("t") : SL("f"));
+	pg_array_i64(&a->c[8], x->n);
+	pg_array_i64(&a->c[9], x->first_us);
+	pg_array_i64(&a->c[10], x->last_us);
+	pg_array_i64(&a->c[11], x->recovered_us);
+	if (x->endpoint.p)
+		pg_array_str(&a->c[12], x->endpoint);
+	else
+		pg_array_null(&a->c[12]);
+	pg_array_str(&a->c[13], json_or_empty(x->alert));
+}
+
+static int write_cases(struct pg *p, const struct store_position *pos, struct batch *b, struct store_result *res,
+		       struct err *e)
+{
+	if (!b->nanomalies)
+		return 0;
+	auto_columns struct columns a;
+	auto_rows struct pg_rows *rows = NULL;
+	columns_init(&a, 14);
+	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
+	for (size_t i = 0; i < b->nanomalies; i++)
+		anomaly_columns(&a, &b->anomalies[i]);
+	struct pg_arg args[17] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id), PGA_I(pos->batch + 1)};
+	size_t n = 3;
+	int r = columns_args(&a, args, &n);
+	if (r)
+		return err_set(e, r, "cases: too large");
+	r = pg_query(p, SQL_STORE_CASE, args, n, e, &rows);
+	if (r)
+		return r;
+	res->opened = pg_i64(rows, 0, 0);
+	res->folded = pg_i64(rows, 0, 1);
+	res->recovered = pg_i64(rows, 0, 2);
+	res->no_endpoint = pg_i64(rows, 0, 3);
+	res->alerts = pg_i64(rows, 0, 4);
+	return 0;
+}
+
+/* ---- unknown and refused ---- */
+
+static int cmp_unknown(const void *x, const void *y)
+{
+	const struct batch_unknown *a = x, *b = y;
+	int c = slice_cmp(a->adapter, b->adapter);
+	return c ? c : slice_cmp(a->address, b->address);
+}
+
+static int write_unknown(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b, struct err *e)
+{
+	auto_columns struct columns a;
+	auto_buf struct buf scratch;
+	columns_init(&a, 7);
+	buf_init(&scratch, 4 * 65536);
+	for (size_t i = 0; i < b->nunknowns; i++) {
+		const struct batch_unknown *u = &b->unknowns[i];
+		pg_array_str(&a.c[0], u->adapter);
+		array_text(&a.c[1], u->address, &scratch);
+		pg_array_i64(&a.c[2], u->class);
+		pg_array_i64(&a.c[3], u->at_us);
+		pg_array_i64(&a.c[4], u->n);
+		array_text(&a.c[5], u->topic, &scratch);
+		array_hex(&a.c[6], u->payload, &scratch);
+	}
+	struct pg_arg args[9] = {PGA_I(district_id)};
+	size_t n = 1;
+	int r = columns_args(&a, args, &n);
+	if (r)
+		return err_set(e, r, "unknown devices: too large");
+	args[8] = args[7]; /* $8 is the limit, $9 the payloads */
+	args[7] = PGA_I(conf->intake.unknown_max);
+	return pg_query(p, SQL_STORE_UNKNOWN, args, 9, e, NULL);
+}
+
+static int register_unknown(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b,
+			    struct store_result *res, struct err *e)
+{
+	auto_columns struct columns a;
+	auto_rows struct pg_rows *rows = NULL;
+	columns_init(&a, 3);
+	for (size_t i = 0; i < b->nunknowns; i++) {
+		const struct batch_unknown *u = &b->unknowns[i];
+		pg_array_str(&a.c[0], u->adapter);
+		pg_array_str(&a.c[1], u->address);
+		pg_array_i64(&a.c[2], u->class);
+	}
+	struct pg_arg args[5] = {PGA_I(district_id), PGA_STR(conf->intake.holding_grid)};
+	size_t n = 2;
+	int r = columns_args(&a, args, &n);
+	if (r)
+		return err_set(e, r, "unknown devices: too large");
+	r = pg_query(p, SQL_STORE_REGISTER, args, n, e, &rows);
+	if (!r)
+		res->registered = pg_i64(rows, 0, 0);
+	return r;
+}
+
+static int write_unknowns(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b,
+			  struct store_result *res, struct err *e)
+{
+	if (!b->nunknowns)
+		return 0;
+	qsort(b->unknowns, b->nunknowns, sizeof *b->unknowns, cmp_unknown);
+	int r = write_unknown(p, conf, district_id, b, e);
+	if (!r && conf->intake.unknown == UNKNOWN_REGISTER)
+		r = register_unknown(p, conf, district_id, b, res, e);
+	return r;
+}
+
+static int write_rejected(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b, struct err *e)
+{
+	if (!b->nrejected || !conf->intake.rejected_max)
+		return 0;
+	auto_columns struct columns a;
+	auto_buf struct buf scratch;
+	columns_init(&a, 6);
+	buf_init(&scratch, 4 * 65536);
+	for (size_t i = 0; i < b->nrejected; i++) {
+		const struct batch_rejected *x = &b->rejected[i];
+		pg_array_i64(&a.c[0], x->at_us);
+		array_text(&a.c[1], x->source, &scratch);
+		array_text(&a.c[2], x->topic, &scratch);
+		pg_array_str(&a.c[3], slice_of(x->reason));
+		array_text(&a.c[4], x->detail, &scratch);
+		array_hex(&a.c[5], x->payload, &scratch);
+	}
+	struct pg_arg args[7] = {PGA_I(district_id)};
+	size_t n = 1;
+	int r = columns_args(&a, args, &n);
+	if (r)
+		return err_set(e, r, "refused messages: too large");
+	r = pg_query(p, SQL_STORE_REJECTED, args, n, e, NULL);
+	struct pg_arg prune[] = {PGA_I(district_id), PGA_I(conf->intake.rejected_max)};
+	return r ? r : pg_query(p, SQL_STORE_REJECTED_PRUNE, prune, COUNT_OF(prune), e, NULL);
+}
+
+/* ---- the transaction ---- */
+
+static int move_cursor(struct pg *p, const struct store_position *pos, const struct batch *b, struct err *e)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	struct pg_arg args[] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id), PGA_I(pos->epoch),
+				PGA_I(pos->batch + 1), PGA_I(b->last_seq)};
+	int r = pg_query(p, SQL_STORE_CURSOR_MOVE, args, COUNT_OF(args), e, &rows);
+	if (!r && pg_affected(rows) != 1)
+		r = err_set(e, -ESTALE, "database: the spool's cursor is not where this hub left it");
+	return r;
+}
+
+static int write_all(struct pg *p, const struct config *conf, const struct store_position *pos, struct batch *b,
+		     struct store_result *res, struct err *e)
+{
+	int r = move_cursor(p, pos, b, e);
+	if (!r)
+		r = write_readings(p, b, e);
+	if (!r)
+		r = write_states(p, pos->district_id, b, e);
+	if (!r)
+		r = write_rule_states(p, pos->district_id, b, e);
+	if (!r)
+		r = write_cases(p, pos, b, res, e);
+	if (!r)
+		r = write_unknowns(p, conf, pos->district_id, b, res, e);
+	if (!r)
+		r = write_rejected(p, conf, pos->district_id, b, e);
+	return r;
+}
+
+int store_write(struct pg *p, const struct config *conf, const struct store_position *pos, struct batch *b,
+		struct store_result *ret, struct err *e)
+{
+	struct store_result res = {0};
+	int r = pg_begin(p, e);
+	if (r)
+		return r;
+	r = write_all(p, conf, pos, b, &res, e);
+	if (r) {
+		pg_rollback(p);
+		return r;
+	}
+	r = pg_commit(p, e);
+	if (!r)
+		*ret = res;
+	return r;
+}

@@ -1,0 +1,1 @@
+COPY reading (district_id, recv_at, at, device_id, kind, fields) FROM STDIN (FORMAT binary)

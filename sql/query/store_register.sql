@@ -1,0 +1,21 @@
+-- `unknown: register`: a registry row in the holding grid, which is made if it is missing. Returns how many were new.
+WITH rev AS (
+    UPDATE district SET registry_rev = registry_rev + 1 WHERE id = $1 RETURNING registry_rev
+), held AS (
+    INSERT INTO grid (district_id, code, name, level, rev)
+    SELECT $1, $2, $2, 9, registry_rev FROM rev
+    ON CONFLICT (district_id, code) DO UPDATE SET code = excluded.code
+    RETURNING id
+), new AS (
+    INSERT INTO device (district_id, name, class, adapter, address, grid_id, auto, rev)
+    SELECT $1, t.adapter || '/' || t.address, t.class, t.adapter, t.address, held.id, true, rev.registry_rev
+    FROM unnest($3::text[], $4::text[], $5::smallint[]) AS t (adapter, address, class), held, rev
+    WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.district_id = $1 AND d.adapter = t.adapter
+                      AND d.address = t.address AND d.removed_at IS NULL)
+    ON CONFLICT DO NOTHING
+    RETURNING adapter, address
+), gone AS (
+    DELETE FROM unknown_device u USING new
+    WHERE u.district_id = $1 AND u.adapter = new.adapter AND u.address = new.address
+)
+SELECT count(*) FROM new
