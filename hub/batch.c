@@ -3,7 +3,8 @@
 #include "json.h"
 #include "times.h"
 
-#define PG_EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's binary times begin */
+#define PG_EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's binary times begin \
+					      */
 #define COLUMNS 6
 
 int batch_init(struct batch *b)
@@ -38,7 +39,8 @@ void batch_reset(struct batch *b)
 	buf_reset(&b->copy);
 	b->last_seq = 0;
 	b->first_recv_us = b->last_recv_us = 0;
-	b->records = b->nreadings = b->nstates = b->nanomalies = b->nrule_states = b->nunknowns = b->nrejected = 0;
+	b->records = b->nreadings = b->nstates = b->nanomalies = b->nrule_states = b->nunknowns =
+		b->nrejected = 0;
 }
 
 bool batch_empty(const struct batch *b)
@@ -48,7 +50,8 @@ bool batch_empty(const struct batch *b)
 
 bool batch_full(const struct batch *b, int64_t max_records)
 {
-	return b->records >= (size_t)max_records || b->arena.used > BATCH_ARENA_MAX / 2 || b->copy.n > BATCH_COPY_MAX / 2;
+	return b->records >= (size_t)max_records || b->arena.used > BATCH_ARENA_MAX / 2 ||
+	       b->copy.n > BATCH_COPY_MAX / 2;
 }
 
 /* ---- readings ---- */
@@ -64,8 +67,8 @@ static void put_time(struct buf *b, int64_t us)
 	put_i64(b, us - PG_EPOCH_US);
 }
 
-static int put_copy_row(struct batch *b, int64_t district_id, const struct device *d, const struct reading *r,
-			int64_t at_us, int64_t recv_us)
+static int put_copy_row(struct batch *b, int64_t district_id, const struct device *d,
+			const struct reading *r, int64_t at_us, int64_t recv_us)
 {
 	struct buf *c = &b->copy;
 	buf_put_be16(c, COLUMNS);
@@ -91,14 +94,17 @@ static int put_copy_row(struct batch *b, int64_t district_id, const struct devic
 static int state_entry(struct batch *b, const struct device *d, struct batch_state **ret)
 {
 	size_t slots = b->slots_cap;
-	int r = mem_grow(&b->state_of_slot, &b->slots_cap, (size_t)d->slot + 1, REGISTRY_DEVICES_MAX, sizeof *b->state_of_slot);
+	int r = mem_grow(&b->state_of_slot, &b->slots_cap, (size_t)d->slot + 1,
+			 REGISTRY_DEVICES_MAX, sizeof *b->state_of_slot);
 	if (r)
 		return r;
 	if (b->slots_cap > slots)
-		memset(b->state_of_slot + slots, 0, (b->slots_cap - slots) * sizeof *b->state_of_slot);
+		memset(b->state_of_slot + slots, 0,
+		       (b->slots_cap - slots) * sizeof *b->state_of_slot);
 	uint32_t *at = &b->state_of_slot[d->slot];
 	if (!*at || b->states[*at - 1].device_id != d->id) {
-		r = mem_grow(&b->states, &b->states_cap, b->nstates + 1, BATCH_ROWS_MAX, sizeof *b->states);
+		r = mem_grow(&b->states, &b->states_cap, b->nstates + 1, BATCH_ROWS_MAX,
+			     sizeof *b->states);
 		if (r)
 			return r;
 		b->states[b->nstates++] = (struct batch_state){.device_id = d->id};
@@ -149,8 +155,8 @@ static int merge_field(struct batch *b, struct batch_state *s, const struct fiel
 	return r;
 }
 
-int batch_add_reading(struct batch *b, int64_t district_id, const struct device *d, const struct reading *r,
-		      int64_t at_us, int64_t recv_us)
+int batch_add_reading(struct batch *b, int64_t district_id, const struct device *d,
+		      const struct reading *r, int64_t at_us, int64_t recv_us)
 {
 	struct batch_state *s = NULL;
 	int res = put_copy_row(b, district_id, d, r, at_us, recv_us);
@@ -190,11 +196,13 @@ static int grow_anomaly_index(struct batch *b)
 	b->anomaly_index = v;
 	b->anomaly_places = places;
 	for (size_t i = 0; i < b->nanomalies; i++)
-		*anomaly_place(b, b->anomalies[i].device_id, b->anomalies[i].rule_id) = (uint32_t)i + 1;
+		*anomaly_place(b, b->anomalies[i].device_id, b->anomalies[i].rule_id) =
+			(uint32_t)i + 1;
 	return 0;
 }
 
-int batch_anomaly(struct batch *b, int64_t device_id, struct slice rule_id, struct batch_anomaly **ret)
+int batch_anomaly(struct batch *b, int64_t device_id, struct slice rule_id,
+		  struct batch_anomaly **ret)
 {
 	int r = (b->nanomalies + 1) * 2 > b->anomaly_places ? grow_anomaly_index(b) : 0;
 	if (r)
@@ -204,13 +212,15 @@ int batch_anomaly(struct batch *b, int64_t device_id, struct slice rule_id, stru
 		*ret = &b->anomalies[*at - 1];
 		return 0;
 	}
-	r = mem_grow(&b->anomalies, &b->anomalies_cap, b->nanomalies + 1, BATCH_ROWS_MAX, sizeof *b->anomalies);
+	r = mem_grow(&b->anomalies, &b->anomalies_cap, b->nanomalies + 1, BATCH_ROWS_MAX,
+		     sizeof *b->anomalies);
 	if (r)
 		return r;
 	struct slice id = arena_copy(&b->arena, rule_id);
 	if (!id.p)
 		return -E2BIG;
-	b->anomalies[b->nanomalies++] = (struct batch_anomaly){.device_id = device_id, .rule_id = id};
+	b->anomalies[b->nanomalies++] =
+		(struct batch_anomaly){.device_id = device_id, .rule_id = id};
 	*at = (uint32_t)b->nanomalies;
 	*ret = &b->anomalies[*at - 1];
 	return 0;
@@ -229,7 +239,8 @@ static int keep(struct batch *b, struct slice *s[], size_t n)
 
 int batch_add_rule_state(struct batch *b, const struct batch_rule_state *s)
 {
-	int r = mem_grow(&b->rule_states, &b->rule_states_cap, b->nrule_states + 1, BATCH_ROWS_MAX, sizeof *b->rule_states);
+	int r = mem_grow(&b->rule_states, &b->rule_states_cap, b->nrule_states + 1, BATCH_ROWS_MAX,
+			 sizeof *b->rule_states);
 	if (r)
 		return r;
 	struct batch_rule_state *at = &b->rule_states[b->nrule_states];
@@ -244,7 +255,8 @@ int batch_add_unknown(struct batch *b, const struct batch_unknown *u)
 {
 	struct batch_unknown *at = NULL;
 	for (size_t i = 0; i < b->nunknowns && !at; i++)
-		if (slice_eq(b->unknowns[i].address, u->address) && slice_eq(b->unknowns[i].adapter, u->adapter))
+		if (slice_eq(b->unknowns[i].address, u->address) &&
+		    slice_eq(b->unknowns[i].adapter, u->adapter))
 			at = &b->unknowns[i];
 	if (at) {
 		at->n += u->n;
@@ -253,7 +265,8 @@ int batch_add_unknown(struct batch *b, const struct batch_unknown *u)
 	}
 	if (b->nunknowns >= BATCH_KEPT_MAX)
 		return 0;
-	int r = mem_grow(&b->unknowns, &b->unknowns_cap, b->nunknowns + 1, BATCH_KEPT_MAX, sizeof *b->unknowns);
+	int r = mem_grow(&b->unknowns, &b->unknowns_cap, b->nunknowns + 1, BATCH_KEPT_MAX,
+			 sizeof *b->unknowns);
 	if (r)
 		return r;
 	at = &b->unknowns[b->nunknowns];
@@ -269,7 +282,8 @@ int batch_add_rejected(struct batch *b, const struct batch_rejected *r)
 {
 	if (b->nrejected >= BATCH_KEPT_MAX)
 		return 0;
-	int res = mem_grow(&b->rejected, &b->rejected_cap, b->nrejected + 1, BATCH_KEPT_MAX, sizeof *b->rejected);
+	int res = mem_grow(&b->rejected, &b->rejected_cap, b->nrejected + 1, BATCH_KEPT_MAX,
+			   sizeof *b->rejected);
 	if (res)
 		return res;
 	struct batch_rejected *at = &b->rejected[b->nrejected];

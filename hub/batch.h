@@ -1,10 +1,10 @@
 /*
- * batch: what one transaction will write, as plain values: readings, latest states, anomalies, rule states,
- * unknown and refused messages, and how far in the spool it reaches.
+ * batch: what one transaction will write, as plain values: readings, latest states, anomalies, rule
+ * states, unknown and refused messages, and how far in the spool it reaches.
  *
- * Filled by the engine, then handed to the store and not touched by the engine until it comes back empty.
- * All strings are copied into the batch's arena. Bounded by intake.batch_records and the limits below;
- * batch_full says that it is time to hand it over.
+ * Filled by the engine, then handed to the store and not touched by the engine until it comes back
+ * empty. All strings are copied into the batch's arena. Bounded by intake.batch_records and the
+ * limits below; batch_full says that it is time to hand it over.
  */
 #ifndef GRIDHUB_BATCH_H
 #define GRIDHUB_BATCH_H
@@ -14,7 +14,8 @@
 #define BATCH_ARENA_MAX ((size_t)256 << 20)
 #define BATCH_COPY_MAX ((size_t)512 << 20)
 #define BATCH_ROWS_MAX 1000000
-#define BATCH_KEPT_MAX 1000	/* refused messages and unknown devices kept in one batch; more are counted */
+#define BATCH_KEPT_MAX \
+	1000 /* refused messages and unknown devices kept in one batch; more are counted */
 #define BATCH_PAYLOAD_KEPT 4096 /* bytes of a payload kept aside */
 
 struct batch_state { /* latest state of a device: the fields seen in this batch, merged */
@@ -25,10 +26,12 @@ struct batch_state { /* latest state of a device: the fields seen in this batch,
 
 struct batch_anomaly { /* what became of one (device, rule) in this batch */
 	int64_t device_id, grid_id;
-	struct slice rule_id, kind, title, fields, endpoint, alert; /* endpoint.p == NULL: none; fields, alert: JSON */
+	struct slice rule_id, kind, title, fields, endpoint,
+		alert; /* endpoint.p == NULL: none; fields, alert: JSON */
 	int severity;
 	bool fired;
-	int64_t n, first_us, last_us, recovered_us; /* recovered_us 0: not recovered at the end of the batch */
+	int64_t n, first_us, last_us,
+		recovered_us; /* recovered_us 0: not recovered at the end of the batch */
 };
 
 struct batch_rule_state {
@@ -52,19 +55,20 @@ struct batch_rejected {
 };
 
 struct batch {
-	uint64_t last_seq;		/* all records up to this one are in, or refused */
+	uint64_t last_seq; /* all records up to this one are in, or refused */
 	size_t records;
 	int64_t first_recv_us, last_recv_us; /* 0 if no record; all of one UTC day */
 	struct arena arena;
-	struct buf copy;		/* rows of `reading` in COPY's binary form, without header and trailer */
+	struct buf copy; /* rows of `reading` in COPY's binary form, without header and trailer */
 	size_t nreadings;
 	struct batch_state *states;
 	size_t nstates, states_cap;
-	uint32_t *state_of_slot;	/* device slot → index + 1 in states */
+	uint32_t *state_of_slot; /* device slot → index + 1 in states */
 	size_t slots_cap;
 	struct batch_anomaly *anomalies;
 	size_t nanomalies, anomalies_cap;
-	uint32_t *anomaly_index; /* hash of (device, rule) → index + 1; as many places as a power of two */
+	uint32_t *anomaly_index; /* hash of (device, rule) → index + 1; as many places as a power of
+				    two */
 	size_t anomaly_places;
 	struct batch_rule_state *rule_states;
 	size_t nrule_states, rule_states_cap;
@@ -82,10 +86,12 @@ bool batch_empty(const struct batch *b);
 bool batch_full(const struct batch *b, int64_t max_records);
 
 /* -ENOMEM, or -E2BIG past the limits above (the caller hands the batch over before that). */
-must_check int batch_add_reading(struct batch *b, int64_t district_id, const struct device *d, const struct reading *r,
-				 int64_t at_us, int64_t recv_us);
-/* The entry of (device, rule), new ones zeroed but for the key; *ret is good until the next call. */
-must_check int batch_anomaly(struct batch *b, int64_t device_id, struct slice rule_id, struct batch_anomaly **ret);
+must_check int batch_add_reading(struct batch *b, int64_t district_id, const struct device *d,
+				 const struct reading *r, int64_t at_us, int64_t recv_us);
+/* The entry of (device, rule), new ones zeroed but for the key; *ret is good until the next call.
+ */
+must_check int batch_anomaly(struct batch *b, int64_t device_id, struct slice rule_id,
+			     struct batch_anomaly **ret);
 must_check int batch_add_rule_state(struct batch *b, const struct batch_rule_state *s);
 /* Beyond BATCH_KEPT_MAX both say 0 and keep nothing: the counters have it. */
 must_check int batch_add_unknown(struct batch *b, const struct batch_unknown *u);

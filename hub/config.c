@@ -22,6 +22,7 @@ static const char *const languages[] = {"zh-CN", "en", NULL}; /* in the order of
 struct root {
 	const char *district;
 	int lang;
+	const char *time_zone;
 	const struct yaml_node *section[9];
 };
 
@@ -32,6 +33,8 @@ static const struct yaml_field root_fields[] = {
 	 "Name of the district; stands in every key of the database"},
 	{"language", YAML_T_ENUM, offsetof(struct root, lang), "zh-CN", 0, 0, languages,
 	 "Language of what a grid leader reads"},
+	{"time_zone", YAML_T_STR, offsetof(struct root, time_zone), "Asia/Shanghai", 0, 0, NULL,
+	 "Zone of the times a grid leader reads (a name from /usr/share/zoneinfo)"},
 	{"log", YAML_T_NODE, offsetof(struct root, section[S_LOG]), "", 0, 0, NULL, ""},
 	{"database", YAML_T_NODE, offsetof(struct root, section[S_DATABASE]), "", 0, 0, NULL, ""},
 	{"spool", YAML_T_NODE, offsetof(struct root, section[S_SPOOL]), "", 0, 0, NULL, ""},
@@ -377,6 +380,18 @@ const struct endpoint_conf *config_endpoint(const struct config *c, struct slice
 
 /* ---- the whole ---- */
 
+static int check_zone(struct config *c, struct err *e)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", c->time_zone);
+	if (n < 0 || (size_t)n >= sizeof path || strstr(c->time_zone, "..") || access(path, R_OK))
+		return err_set(e, -EINVAL,
+			       "%s: time_zone: there is no zone \"%.60s\" (is the package tzdata "
+			       "installed?)",
+			       c->path, c->time_zone);
+	return 0;
+}
+
 static int check_whole(struct config *c, struct err *e)
 {
 	const char *d = c->notify.default_endpoint;
@@ -410,6 +425,7 @@ static int load_into(struct config *c, struct err *e)
 		return r;
 	c->district = root.district;
 	c->lang = root.lang;
+	c->time_zone = root.time_zone;
 	for (size_t i = 0; i < COUNT_OF(sections); i++) {
 		const struct section *s = &sections[i];
 		if (s->at < 0)
@@ -424,6 +440,8 @@ static int load_into(struct config *c, struct err *e)
 	const char **paths[] = {&c->spool.dir, &c->rules.dir, &c->database.password_file};
 	if (!r)
 		r = make_all_absolute(c, paths, COUNT_OF(paths), e);
+	if (!r)
+		r = check_zone(c, e);
 	return r ? r : check_whole(c, e);
 }
 

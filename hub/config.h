@@ -47,8 +47,9 @@ struct endpoint_conf {
 
 struct config {
 	const char *path;
-	const char *district; /* stands in every key of the database */
-	int lang;	      /* enum lang */
+	const char *district;  /* stands in every key of the database */
+	int lang;	       /* enum lang */
+	const char *time_zone; /* a name from /usr/share/zoneinfo */
 	struct {
 		int level; /* enum log_level */
 	} log;

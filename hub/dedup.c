@@ -1,8 +1,9 @@
 #include "dedup.h"
 
 /*
- * DESIGN: a ring of the last fingerprints and an open-addressing set of them, twice for the two signs. Leaving
- * the ring removes from the set by shifting back what stands behind (no marks, so it never degrades).
+ * DESIGN: a ring of the last fingerprints and an open-addressing set of them, twice for the two
+ * signs. Leaving the ring removes from the set by shifting back what stands behind (no marks, so it
+ * never degrades).
  */
 #define PLACES (DEDUP_WINDOW * 2)
 

@@ -9,9 +9,12 @@ static const struct command {
 	int (*fn)(int argc, char **argv);
 } commands[] = {
 	/* in the order of use */
+	{"run", "run the hub", cmd_run},
+	{"check", "check a configuration and its rules", cmd_check},
 	{"migrate", "bring the database's schema up to date", cmd_migrate},
 	{"grid", "import and list the tree of grids", cmd_grid},
 	{"device", "import and list devices; what came from unknown ones", cmd_device},
+	{"spool", "look at the spool", cmd_spool},
 	{"decode", "show what an adapter makes of a message", cmd_decode},
 };
 

@@ -8,8 +8,9 @@
 #include "endpoint.h"
 #include "sender.h"
 
-#define NOTIFY_ALERT_MAX (1024 * 1024) /* bytes of one outbox row; the engine writes some hundred \
-					*/
+#define NOTIFY_ALERT_MAX                                                         \
+	(1024 * 1024) /* bytes of one outbox row; the engine writes some hundred \
+		       */
 #define NOTIFY_DETAIL_MAX 384
 #define NOTIFY_LEASE_MAX 64
 

@@ -7,8 +7,9 @@
 #include "times.h"
 
 #define TOKEN_BYTES 8
-#define TIMEOUT_MAX_US (10 * TIMES_SEC) /* while a request waits, no answer of a receiver is read \
-					 */
+#define TIMEOUT_MAX_US                                                             \
+	(10 * TIMES_SEC) /* while a request waits, no answer of a receiver is read \
+			  */
 #define ARRAY_MAX (8 * 1024 * 1024)
 #define NARRAYS 9
 

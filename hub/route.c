@@ -26,7 +26,8 @@ bool route_filter_ok(struct slice filter)
 	if (!rest.n)
 		return false;
 	while (slice_cut(&rest, '/', &level)) {
-		bool wild = level.n && (memchr(level.p, '+', level.n) || memchr(level.p, '#', level.n));
+		bool wild =
+			level.n && (memchr(level.p, '+', level.n) || memchr(level.p, '#', level.n));
 		if (wild && level.n != 1)
 			return false;
 		if (slice_is(level, "#") && rest.p)
@@ -53,16 +54,19 @@ bool route_matches(struct slice filter, struct slice topic)
 	return !t.p;
 }
 
-static int add(struct route *r, const struct config *conf, const struct broker_conf *b, const struct subscription_conf *s,
-	       struct err *e)
+static int add(struct route *r, const struct config *conf, const struct broker_conf *b,
+	       const struct subscription_conf *s, struct err *e)
 {
 	const struct device_adapter *a = device_adapter_find(slice_of(s->adapter));
 	if (!a)
-		return err_set(e, -EINVAL, "%s: broker \"%s\": key \"adapter\": there is no device adapter \"%.60s\"",
-			       conf->path, b->name, s->adapter);
+		return err_set(
+			e, -EINVAL,
+			"%s: broker \"%s\": key \"adapter\": there is no device adapter \"%.60s\"",
+			conf->path, b->name, s->adapter);
 	if (!route_filter_ok(slice_of(s->topic)))
-		return err_set(e, -EINVAL, "%s: broker \"%s\": key \"topic\": \"%.100s\" is no MQTT filter", conf->path,
-			       b->name, s->topic);
+		return err_set(e, -EINVAL,
+			       "%s: broker \"%s\": key \"topic\": \"%.100s\" is no MQTT filter",
+			       conf->path, b->name, s->topic);
 	r->v[r->n++] = (struct entry){slice_of(b->name), slice_of(s->topic), a};
 	return 0;
 }
@@ -94,7 +98,8 @@ void route_free(struct route *r)
 	free(r);
 }
 
-const struct device_adapter *route_find(const struct route *r, struct slice source, struct slice topic)
+const struct device_adapter *route_find(const struct route *r, struct slice source,
+					struct slice topic)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (slice_eq(r->v[i].source, source) && route_matches(r->v[i].filter, topic))

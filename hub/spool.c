@@ -234,11 +234,7 @@ static void *sync_main(void *arg)
 	struct spool *s = arg;
 	pthread_mutex_lock(&s->lock);
 	while (!s->closing) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		int64_t ns = until.tv_nsec + s->conf.sync_interval_us * 1000;
-		until.tv_sec += ns / 1000000000;
-		until.tv_nsec = ns % 1000000000;
+		struct timespec until = times_mono_in(s->conf.sync_interval_us);
 		pthread_cond_timedwait(&s->sync_stop, &s->lock, &until);
 		if (!s->dirty)
 			continue;
@@ -528,11 +524,7 @@ int spool_next(struct spool *s, struct spool_record *ret)
 
 void spool_wait(struct spool *s, int64_t timeout_us)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	int64_t ns = until.tv_nsec + timeout_us % TIMES_SEC * 1000;
-	until.tv_sec += timeout_us / TIMES_SEC + ns / 1000000000;
-	until.tv_nsec = ns % 1000000000;
+	struct timespec until = times_mono_in(timeout_us);
 	pthread_mutex_lock(&s->lock);
 	s->reader_waits = true;
 	while (!s->woken && s->read_seq >= s->next_seq)

@@ -10,9 +10,9 @@
 #include "times.h"
 
 /*
- * DESIGN: the thread is a loop of: connect if needed → look whether the registry changed → commit the batch that
- * waits. A batch leaves `work` only when it is known to be in; so whatever goes wrong, the next round sends it
- * again, after comparing the database's cursor with ours (resync).
+ * DESIGN: the thread is a loop of: connect if needed → look whether the registry changed → commit
+ * the batch that waits. A batch leaves `work` only when it is known to be in; so whatever goes
+ * wrong, the next round sends it again, after comparing the database's cursor with ours (resync).
  */
 
 #define BATCHES 3 /* one being filled, one waiting, one being committed */
@@ -32,6 +32,7 @@ struct store {
 	struct batch *empty[BATCHES], *full[BATCHES];
 	size_t nempty, nfull;
 	bool stopping;
+	int64_t give_up_us; /* 0 = never */
 	struct store_changes *changes, **changes_end;
 	struct pg *abort_me; /* the connection while a request may be under way */
 
@@ -40,7 +41,8 @@ struct store {
 	struct store_position pos;
 	bool begun; /* the cursor has been taken */
 	int64_t grid_rev, device_rev, next_poll_us, next_chores_us;
-	int64_t made_first_day, made_last_day; /* partitions known to be there; last < first: none */
+	int64_t made_first_day,
+		made_last_day; /* partitions known to be there; last < first: none */
 	struct log_repeat away;
 	_Atomic bool fatal;
 };
@@ -87,7 +89,8 @@ static int load_since(struct store *s, struct store_changes *c, struct err *e)
 	struct pg_arg grids[] = {PGA_I(s->pos.district_id), PGA_I(s->grid_rev)};
 	struct pg_arg devices[] = {PGA_I(s->pos.district_id), PGA_I(s->device_rev)};
 	int r = pg_query(s->pg, SQL_STORE_GRIDS, grids, COUNT_OF(grids), e, &c->grids);
-	return r ? r : pg_query(s->pg, SQL_STORE_DEVICES, devices, COUNT_OF(devices), e, &c->devices);
+	return r ? r
+		 : pg_query(s->pg, SQL_STORE_DEVICES, devices, COUNT_OF(devices), e, &c->devices);
 }
 
 static int poll_registry(struct store *s, struct err *e)
@@ -128,7 +131,8 @@ static int begin(struct store *s, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	r = load_since(s, c, e);
 	if (!r)
-		r = pg_query(s->pg, SQL_STORE_RULE_STATES, district, COUNT_OF(district), e, &c->rule_states);
+		r = pg_query(s->pg, SQL_STORE_RULE_STATES, district, COUNT_OF(district), e,
+			     &c->rule_states);
 	if (r) {
 		store_changes_free(c);
 		return r;
@@ -155,7 +159,8 @@ static int resync(struct store *s, struct err *e)
 	if (r)
 		return r;
 	if (!pg_count(cursor) || pg_i64(cursor, 0, 0) != s->pos.epoch)
-		return stop_for_good(s, -ESTALE, &(struct err){"another hub has taken this spool over"});
+		return stop_for_good(s, -ESTALE,
+				     &(struct err){"another hub has taken this spool over"});
 	int64_t batch = pg_i64(cursor, 0, 1);
 	if (batch == s->pos.batch + 1 && s->nfull) {
 		log_info("store", KM("the batch in doubt was committed"), KI("batch", batch));
@@ -164,14 +169,17 @@ static int resync(struct store *s, struct err *e)
 		return 1;
 	}
 	if (batch != s->pos.batch)
-		return stop_for_good(s, -ESTALE, &(struct err){"the database is at another batch than this hub: was it restored?"});
+		return stop_for_good(s, -ESTALE,
+				     &(struct err){"the database is at another batch than this "
+						   "hub: was it restored?"});
 	return 0;
 }
 
 static int prepare_schema(struct store *s, struct err *e)
 {
 	size_t applied = 0;
-	int r = s->conf->database.migrate ? migrate_run(s->pg, NULL, &applied, e) : migrate_check(s->pg, e);
+	int r = s->conf->database.migrate ? migrate_run(s->pg, NULL, &applied, e)
+					  : migrate_check(s->pg, e);
 	if (r == -EPROTONOSUPPORT || r == -EILSEQ || r == -ESTALE)
 		return stop_for_good(s, r, e);
 	if (applied)
@@ -228,15 +236,17 @@ static int64_t day_of(int64_t us)
 
 static int make_partitions(struct store *s, int64_t first_day, int64_t last_day, struct err *e)
 {
-	if (s->made_first_day <= first_day && last_day <= s->made_last_day)
-		return 0;
 	struct pg_arg args[] = {PGA_I(first_day * TIMES_DAY), PGA_I(last_day * TIMES_DAY)};
-	int r = pg_query(s->pg, SQL_STORE_PARTITIONS, args, COUNT_OF(args), e, NULL);
-	if (!r) {
-		s->made_first_day = first_day;
-		s->made_last_day = last_day;
-	}
-	return r;
+	return pg_query(s->pg, SQL_STORE_PARTITIONS, args, COUNT_OF(args), e, NULL);
+}
+
+/* The day of a batch has its partition already, unless it comes late out of the spool, or a clock
+ * is wrong. */
+static int ensure_partition(struct store *s, int64_t us, struct err *e)
+{
+	int64_t day = day_of(us);
+	bool made = s->made_first_day <= day && day <= s->made_last_day;
+	return made ? 0 : make_partitions(s, day, day, e);
 }
 
 /* Once an hour: the partitions of the next days, and the end of those that are too old. */
@@ -245,6 +255,10 @@ static int chores(struct store *s, struct err *e)
 	int64_t now = times_now_us();
 	s->next_chores_us = times_mono_us() + HOUSEKEEPING_US;
 	int r = make_partitions(s, day_of(now) - 1, day_of(now) + 2, e);
+	if (!r) {
+		s->made_first_day = day_of(now) - 1;
+		s->made_last_day = day_of(now) + 2;
+	}
 	struct pg_arg args[] = {PGA_I(now - s->conf->database.keep_readings_us)};
 	return r ? r : pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
 }
@@ -278,8 +292,10 @@ static int commit_one(struct store *s, struct batch *b, struct err *e)
 {
 	struct store_result res;
 	int r = 0;
-	if (b->first_recv_us)
-		r = make_partitions(s, day_of(b->first_recv_us), day_of(b->last_recv_us), e);
+	if (b->records)
+		r = ensure_partition(s, b->first_recv_us, e);
+	if (!r && b->records)
+		r = ensure_partition(s, b->last_recv_us, e);
 	if (!r)
 		r = store_write(s->pg, s->conf, &s->pos, b, &res, e);
 	if (r == -ESTALE) {
@@ -321,11 +337,7 @@ static int work(struct store *s, struct err *e)
 
 static void wait_for(struct store *s, int64_t timeout_us, bool also_work)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	int64_t ns = until.tv_nsec + timeout_us % TIMES_SEC * 1000;
-	until.tv_sec += timeout_us / TIMES_SEC + ns / 1000000000;
-	until.tv_nsec = ns % 1000000000;
+	struct timespec until = times_mono_in(timeout_us);
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping && !(also_work && s->nfull))
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &until))
@@ -373,8 +385,8 @@ static void *store_main(void *arg)
 
 /* ---- the engine's side ---- */
 
-int store_start(const struct config *conf, const char *stream_id, const struct store_hooks *hooks, struct err *e,
-		struct store **ret)
+int store_start(const struct config *conf, const char *stream_id, const struct store_hooks *hooks,
+		struct err *e, struct store **ret)
 {
 	struct store *s = mem_new(sizeof *s);
 	if (!s)
@@ -422,11 +434,22 @@ struct store_changes *store_take_changes(struct store *s)
 struct batch *store_batch(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (!s->nempty && !s->stopping)
-		pthread_cond_wait(&s->wake, &s->lock);
+	while (!s->nempty && !s->stopping && !s->fatal &&
+	       !(s->give_up_us && times_mono_us() >= s->give_up_us)) {
+		struct timespec until = times_mono_in(REGISTRY_POLL_US);
+		pthread_cond_timedwait(&s->wake, &s->lock, &until);
+	}
 	struct batch *b = s->nempty && !s->stopping ? s->empty[--s->nempty] : NULL;
 	pthread_mutex_unlock(&s->lock);
 	return b;
+}
+
+void store_give_up_at(struct store *s, int64_t until_us)
+{
+	pthread_mutex_lock(&s->lock);
+	s->give_up_us = until_us;
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void store_submit(struct store *s, struct batch *b)
@@ -444,13 +467,12 @@ static void wait_drained(struct store *s, int64_t grace_us)
 	s->stopping = true;
 	pthread_cond_broadcast(&s->wake);
 	while (s->nfull && !s->fatal && times_mono_us() < deadline) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += 1;
+		struct timespec until = times_mono_in(TIMES_SEC);
 		pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	}
 	if (s->nfull) {
-		log_warn("store", KM("batches left in the spool for the next start"), KI("batches", s->nfull));
+		log_warn("store", KM("batches left in the spool for the next start"),
+			 KI("batches", s->nfull));
 		s->fatal = true;
 	}
 	if (s->fatal && s->abort_me)

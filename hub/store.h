@@ -1,13 +1,15 @@
 /*
- * store: the thread that commits batches to PostgreSQL, one transaction each, and brings back what changed in the
- * registry.
+ * store: the thread that commits batches to PostgreSQL, one transaction each, and brings back what
+ * changed in the registry.
  *
- * Exactly once: the cursor row of the spool moves in the same transaction. After an error, or a COMMIT whose
- * answer was lost, the store asks the database how far it got and sends the batch again or does not. If another
- * hub has taken the spool meanwhile (its epoch moved), the store stops: store_fenced.
+ * Exactly once: the cursor row of the spool moves in the same transaction. After an error, or a
+ * COMMIT whose answer was lost, the store asks the database how far it got and sends the batch
+ * again or does not. If another hub has taken the spool meanwhile (its epoch moved), the store
+ * stops: store_fenced.
  *
- * Two batches are under way at most (one being committed, one waiting); store_submit waits for room. While
- * the database is away the store tries again at growing intervals and says so in health and log.
+ * Two batches are under way at most (one being committed, one waiting); store_submit waits for
+ * room. While the database is away the store tries again at growing intervals and says so in health
+ * and log.
  */
 #ifndef GRIDHUB_STORE_H
 #define GRIDHUB_STORE_H
@@ -20,14 +22,16 @@ struct store;
 
 struct store_hooks { /* called on the store's thread */
 	void *ctx;
-	void (*committed)(void *ctx, uint64_t last_seq, size_t alerts); /* alerts now owed by this batch */
-	void (*changed)(void *ctx);	/* store_take_changes has something */
+	void (*committed)(void *ctx, uint64_t last_seq,
+			  size_t alerts);	   /* alerts now owed by this batch */
+	void (*changed)(void *ctx);		   /* store_take_changes has something */
 	void (*fatal)(void *ctx, const char *why); /* the store has stopped for good */
 };
 
 /* What the engine starts from, or what changed since: rows as the database has them. */
 struct store_changes {
-	struct pg_rows *grids, *devices; /* columns of store_grids.sql, store_devices.sql; NULL = nothing changed */
+	struct pg_rows *grids, *devices; /* columns of store_grids.sql, store_devices.sql; NULL =
+					    nothing changed */
 	struct pg_rows *rule_states;	 /* store_rule_states.sql; only in the first */
 	bool first;
 	int64_t district_id;
@@ -37,14 +41,18 @@ struct store_changes {
 void store_changes_free(struct store_changes *c);
 
 /* Connects and goes on trying in its own thread; conf and hooks' ctx are borrowed. */
-must_check int store_start(const struct config *conf, const char *stream_id, const struct store_hooks *hooks,
-			   struct err *e, struct store **ret);
-/* Engine's thread. The oldest changes not yet taken, NULL if there are none; owned by the caller. */
+must_check int store_start(const struct config *conf, const char *stream_id,
+			   const struct store_hooks *hooks, struct err *e, struct store **ret);
+/* Engine's thread. The oldest changes not yet taken, NULL if there are none; owned by the caller.
+ */
 struct store_changes *store_take_changes(struct store *s);
-/* Engine's thread: an empty batch; waits while both are under way; NULL when the store is stopping. */
+/* Engine's thread: an empty batch; waits while both are under way; NULL when the store is stopping
+ * or has stopped. */
 struct batch *store_batch(struct store *s);
 /* Engine's thread: hand a batch over. */
 void store_submit(struct store *s, struct batch *b);
+/* Engine's owner: from the time `until_us` (monotonic) on, store_batch waits no longer. */
+void store_give_up_at(struct store *s, int64_t until_us);
 /* Commit what was submitted, at most grace_us, then end the thread and free. NULL is fine. */
 void store_stop(struct store *s, int64_t grace_us);
 

@@ -6,8 +6,9 @@
 #define COLUMNS_MAX 16
 
 /*
- * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct columns` collects them. Rows
- * are sorted by key first: two hubs that write unsorted deadlock at once (storage.md).
+ * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct columns`
+ * collects them. Rows are sorted by key first: two hubs that write unsorted deadlock at once
+ * (storage.md).
  */
 struct columns {
 	struct buf c[COLUMNS_MAX];
@@ -58,7 +59,8 @@ static void array_text(struct buf *b, struct slice s, struct buf *scratch)
 	}
 	buf_reset(scratch);
 	for (size_t i = 0; i < s.n; i++)
-		buf_printf(scratch, s.p[i] >= 0x20 && s.p[i] < 0x7f ? "%c" : "\\x%02x", (unsigned char)s.p[i]);
+		buf_printf(scratch, s.p[i] >= 0x20 && s.p[i] < 0x7f ? "%c" : "\\x%02x",
+			   (unsigned char)s.p[i]);
 	pg_array_str(b, buf_slice(scratch));
 }
 
@@ -124,7 +126,8 @@ static int write_states(struct pg *p, int64_t district_id, struct batch *b, stru
 	struct pg_arg args[5] = {PGA_I(district_id)};
 	size_t n = 1;
 	int r = columns_args(&a, args, &n);
-	return r ? err_set(e, r, "device states: too large") : pg_query(p, SQL_STORE_STATE, args, n, e, NULL);
+	return r ? err_set(e, r, "device states: too large")
+		 : pg_query(p, SQL_STORE_STATE, args, n, e, NULL);
 }
 
 static int cmp_rule_state(const void *x, const void *y)
@@ -198,8 +201,8 @@ static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
 	pg_array_str(&a->c[13], json_or_empty(x->alert));
 }
 
-static int write_cases(struct pg *p, const struct store_position *pos, struct batch *b, struct store_result *res,
-		       struct err *e)
+static int write_cases(struct pg *p, const struct store_position *pos, struct batch *b,
+		       struct store_result *res, struct err *e)
 {
 	if (!b->nanomalies)
 		return 0;
@@ -209,7 +212,8 @@ static int write_cases(struct pg *p, const struct store_position *pos, struct ba
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		anomaly_columns(&a, &b->anomalies[i]);
-	struct pg_arg args[17] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id), PGA_I(pos->batch + 1)};
+	struct pg_arg args[17] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id),
+				  PGA_I(pos->batch + 1)};
 	size_t n = 3;
 	int r = columns_args(&a, args, &n);
 	if (r)
@@ -234,7 +238,8 @@ static int cmp_unknown(const void *x, const void *y)
 	return c ? c : slice_cmp(a->address, b->address);
 }
 
-static int write_unknown(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b, struct err *e)
+static int write_unknown(struct pg *p, const struct config *conf, int64_t district_id,
+			 struct batch *b, struct err *e)
 {
 	auto_columns struct columns a;
 	auto_buf struct buf scratch;
@@ -260,8 +265,8 @@ static int write_unknown(struct pg *p, const struct config *conf, int64_t distri
 	return pg_query(p, SQL_STORE_UNKNOWN, args, 9, e, NULL);
 }
 
-static int register_unknown(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b,
-			    struct store_result *res, struct err *e)
+static int register_unknown(struct pg *p, const struct config *conf, int64_t district_id,
+			    struct batch *b, struct store_result *res, struct err *e)
 {
 	auto_columns struct columns a;
 	auto_rows struct pg_rows *rows = NULL;
@@ -283,8 +288,8 @@ static int register_unknown(struct pg *p, const struct config *conf, int64_t dis
 	return r;
 }
 
-static int write_unknowns(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b,
-			  struct store_result *res, struct err *e)
+static int write_unknowns(struct pg *p, const struct config *conf, int64_t district_id,
+			  struct batch *b, struct store_result *res, struct err *e)
 {
 	if (!b->nunknowns)
 		return 0;
@@ -295,7 +300,8 @@ static int write_unknowns(struct pg *p, const struct config *conf, int64_t distr
 	return r;
 }
 
-static int write_rejected(struct pg *p, const struct config *conf, int64_t district_id, struct batch *b, struct err *e)
+static int write_rejected(struct pg *p, const struct config *conf, int64_t district_id,
+			  struct batch *b, struct err *e)
 {
 	if (!b->nrejected || !conf->intake.rejected_max)
 		return 0;
@@ -324,19 +330,21 @@ static int write_rejected(struct pg *p, const struct config *conf, int64_t distr
 
 /* ---- the transaction ---- */
 
-static int move_cursor(struct pg *p, const struct store_position *pos, const struct batch *b, struct err *e)
+static int move_cursor(struct pg *p, const struct store_position *pos, const struct batch *b,
+		       struct err *e)
 {
 	auto_rows struct pg_rows *rows = NULL;
 	struct pg_arg args[] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id), PGA_I(pos->epoch),
 				PGA_I(pos->batch + 1), PGA_I(b->last_seq)};
 	int r = pg_query(p, SQL_STORE_CURSOR_MOVE, args, COUNT_OF(args), e, &rows);
 	if (!r && pg_affected(rows) != 1)
-		r = err_set(e, -ESTALE, "database: the spool's cursor is not where this hub left it");
+		r = err_set(e, -ESTALE,
+			    "database: the spool's cursor is not where this hub left it");
 	return r;
 }
 
-static int write_all(struct pg *p, const struct config *conf, const struct store_position *pos, struct batch *b,
-		     struct store_result *res, struct err *e)
+static int write_all(struct pg *p, const struct config *conf, const struct store_position *pos,
+		     struct batch *b, struct store_result *res, struct err *e)
 {
 	int r = move_cursor(p, pos, b, e);
 	if (!r)
@@ -354,8 +362,8 @@ static int write_all(struct pg *p, const struct config *conf, const struct store
 	return r;
 }
 
-int store_write(struct pg *p, const struct config *conf, const struct store_position *pos, struct batch *b,
-		struct store_result *ret, struct err *e)
+int store_write(struct pg *p, const struct config *conf, const struct store_position *pos,
+		struct batch *b, struct store_result *ret, struct err *e)
 {
 	struct store_result res = {0};
 	int r = pg_begin(p, e);

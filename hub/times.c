@@ -16,6 +16,12 @@ int64_t times_mono_us(void)
 	return (int64_t)ts.tv_sec * TIMES_SEC + ts.tv_nsec / 1000;
 }
 
+struct timespec times_mono_in(int64_t us)
+{
+	int64_t at = times_mono_us() + us;
+	return (struct timespec){.tv_sec = at / TIMES_SEC, .tv_nsec = at % TIMES_SEC * 1000};
+}
+
 /* Both ways after Howard Hinnant, "chrono-compatible low-level date algorithms": eras of 400 years.
  */
 int64_t times_day(int year, int month, int mday)

@@ -15,6 +15,9 @@
 
 int64_t times_now_us(void);  /* wall clock; may jump */
 int64_t times_mono_us(void); /* monotonic; for timeouts */
+/* The monotonic time so long from now, for pthread_cond_timedwait on a CLOCK_MONOTONIC condition.
+ */
+struct timespec times_mono_in(int64_t us);
 
 #define TIMES_RFC3339_MAX 40
 /* "2026-11-21T21:00:00.000000Z"; years outside 0000–9999 are clamped to the edge. */

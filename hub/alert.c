@@ -1,0 +1,153 @@
+#include "alert.h"
+
+#include "json.h"
+#include "times.h"
+
+#define ALERT_MAX 16384
+
+/* Words of the sentence a grid leader reads, by enum lang. */
+static const struct words {
+	const char *severity[4];
+	const char *open, *close, *grid, *device, *at, *time_format;
+} words[] = {
+	{{"提示", "一般", "重要", "紧急"},
+	 "【",
+	 "】",
+	 "\n网格：",
+	 "\n设备：",
+	 "\n时间：",
+	 "%Y年%m月%d日 %H:%M:%S"},
+	{{"low", "normal", "high", "urgent"},
+	 "[",
+	 "] ",
+	 "\nGrid: ",
+	 "\nDevice: ",
+	 "\nTime: ",
+	 "%Y-%m-%d %H:%M:%S %Z"},
+};
+
+static const char *device_title(const struct device *d)
+{
+	return d->title && d->title[0] ? d->title : d->name;
+}
+
+/* "栖霞街道 / 第一社区 / 3号楼": from the subdistrict down. */
+static void put_grid_path(const struct grid *g, struct buf *out)
+{
+	const struct grid *path[8];
+	size_t n = 0;
+	for (; g && n < COUNT_OF(path); g = g->parent)
+		if (g->parent || n == 0)
+			path[n++] = g;
+	while (n--)
+		buf_printf(out, "%s%s", path[n]->name, n ? " / " : "");
+}
+
+static void put_text(const struct words *w, const struct anomaly *a, struct slice title,
+		     struct buf *out)
+{
+	char at[64] = "";
+	time_t sec = (time_t)(a->at_us / TIMES_SEC);
+	struct tm tm;
+	if (localtime_r(&sec, &tm)) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the formats stand in the table above */
+		strftime(at, sizeof at, w->time_format, &tm);
+#pragma GCC diagnostic pop
+	}
+	buf_printf(out, "%s%s%s%.*s", w->open, w->severity[a->rule->severity], w->close,
+		   SL_FMT(title));
+	if (a->device->grid) {
+		buf_puts(out, w->grid);
+		put_grid_path(a->device->grid, out);
+	}
+	buf_printf(out, "%s%s%s%s", w->device, device_title(a->device), w->at, at);
+}
+
+static void put_member(struct buf *out, const char *key, const char *value)
+{
+	json_put_key(out, key);
+	json_put_str(out, slice_of(value ? value : ""));
+}
+
+static void put_alert(const struct anomaly *a, struct slice title, struct slice fields,
+		      struct slice text, struct buf *out)
+{
+	const struct grid *g = a->device->grid;
+	buf_puts(out, "{\"case\":{");
+	put_member(out, "kind", a->rule->kind);
+	put_member(out, "severity", severity_names[a->rule->severity]);
+	put_member(out, "rule", a->rule->id);
+	json_put_key(out, "title");
+	json_put_str(out, title);
+	buf_puts(out, "},\"grid\":{");
+	put_member(out, "code", g ? g->code : NULL);
+	put_member(out, "name", g ? g->name : NULL);
+	const struct grid *led = g;
+	while (led && !led->leader[0])
+		led = led->parent;
+	put_member(out, "leader", led ? led->leader : NULL);
+	put_member(out, "deputy", led ? led->deputy : NULL);
+	buf_puts(out, "},\"device\":{");
+	put_member(out, "id", a->device->name);
+	put_member(out, "class", device_class_names[a->device->class]);
+	put_member(out, "title", device_title(a->device));
+	buf_puts(out, "},\"fields\":");
+	buf_put_slice(out, fields.n ? fields : SL("{}"));
+	json_put_key(out, "text");
+	json_put_str(out, text);
+	buf_putc(out, '}');
+}
+
+static struct slice endpoint_of(const struct config *conf, const struct device *d)
+{
+	const struct grid *g = registry_answerable(d->grid);
+	return slice_of(g ? g->endpoint : conf->notify.default_endpoint);
+}
+
+/* What is said when a case is opened, recurs or recovers; counted anomalies only fold. */
+static int describe(struct batch *b, const struct config *conf, const struct anomaly *a,
+		    struct batch_anomaly *ba)
+{
+	auto_buf struct buf title, fields, text, alert;
+	buf_init(&title, RULE_TITLE_MAX);
+	buf_init(&fields, READING_ARENA_MAX);
+	buf_init(&text, ALERT_MAX);
+	buf_init(&alert, READING_ARENA_MAX + 4 * ALERT_MAX);
+	rule_title(a->rule, (enum lang)conf->lang, a->device, a->reading, a->fields, &title);
+	if (a->reading)
+		reading_fields_json(a->reading, &fields);
+	else
+		buf_put_slice(&fields, a->fields);
+	put_text(&words[conf->lang], a, buf_slice(&title), &text);
+	put_alert(a, buf_slice(&title), buf_slice(&fields), buf_slice(&text), &alert);
+	if (fields.failed || alert.failed)
+		return -E2BIG;
+	struct slice endpoint = endpoint_of(conf, a->device);
+	ba->kind = arena_copy(&b->arena, slice_of(a->rule->kind));
+	ba->title = arena_copy(&b->arena, buf_slice(&title));
+	ba->fields = arena_copy(&b->arena, buf_slice(&fields));
+	ba->alert = arena_copy(&b->arena, buf_slice(&alert));
+	ba->endpoint = endpoint.n ? arena_copy(&b->arena, endpoint) : (struct slice){0};
+	ba->severity = (int)a->rule->severity;
+	ba->grid_id = a->device->grid ? a->device->grid->id : 0;
+	return ba->alert.p ? 0 : -E2BIG;
+}
+
+int alert_add(struct batch *b, const struct config *conf, const struct anomaly *a)
+{
+	struct batch_anomaly *ba = NULL;
+	int r = batch_anomaly(b, a->device->id, slice_of(a->rule->id), &ba);
+	if (r)
+		return r;
+	bool matched = a->kind != ANOMALY_RECOVERED;
+	if (!ba->first_us && matched)
+		ba->first_us = a->at_us;
+	if (!ba->alert.p && a->kind != ANOMALY_SEEN)
+		r = describe(b, conf, a, ba);
+	ba->fired = ba->fired || a->kind == ANOMALY_FIRED;
+	ba->n += matched;
+	ba->last_us = MAX_OF(ba->last_us, a->at_us);
+	ba->recovered_us = a->kind == ANOMALY_RECOVERED ? a->at_us : 0;
+	return r;
+}

@@ -1,0 +1,224 @@
+/* gridhub run: the daemon. Main thread: start and stop order, signals. */
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "engine.h"
+#include "health.h"
+#include "http.h"
+#include "log.h"
+#include "metrics.h"
+#include "mqtt.h"
+#include "notify.h"
+#include "times.h"
+
+#define DRAIN_US (20 * TIMES_SEC) /* for the engine to work off the spool at the end */
+
+static const char help[] =
+	"usage: gridhub run [--config FILE]\n\n"
+	"Run the hub: messages from MQTT brokers into the spool, readings and cases into "
+	"PostgreSQL, alerts to\n"
+	"grid leaders. Logs are logfmt on stderr.\n\n"
+	"Signals: SIGTERM, SIGINT stop intake, work off the spool, finish alerts under way and "
+	"exit; a second one exits\n"
+	"at once (nothing is lost: the rest stands in the spool and the outbox). SIGHUP reads the "
+	"rules again and\n"
+	"keeps the old ones if the new are bad.\n\n"
+	"Environment: GRIDHUB_CONFIG (file), PGPASSWORD (if database.password_file is not set).\n\n"
+	"Settings in the configuration file (YAML):\n\n";
+
+struct hub {
+	const struct config *conf;
+	struct rules *rules;
+	struct spool *spool;
+	struct engine *engine;
+	struct notify *notify;
+	struct http *http;
+	struct mqtt *mqtt;
+	pthread_t main_thread;
+	_Atomic bool fatal;
+};
+
+static void on_owed(void *ctx)
+{
+	struct hub *h = ctx;
+	notify_wake(h->notify);
+}
+
+/* Something cannot go on; leave as after SIGTERM, but with status 1. */
+static void on_fatal(void *ctx, const char *why)
+{
+	struct hub *h = ctx;
+	log_error("run", KM("cannot go on"), KS("why", why));
+	h->fatal = true;
+	pthread_kill(h->main_thread, SIGTERM);
+}
+
+static int report_rules(const struct rule_report *report)
+{
+	struct slice rest = buf_slice(&report->warnings), line;
+	while (rest.n && slice_cut(&rest, '\n', &line))
+		if (line.n)
+			log_warn("rules", KM("warning"), KSL("at", line));
+	rest = buf_slice(&report->errors);
+	while (rest.n && slice_cut(&rest, '\n', &line))
+		if (line.n)
+			log_error("rules", KM("error"), KSL("at", line));
+	return report->nerrors ? -EINVAL : 0;
+}
+
+static int load_rules(const char *dir, struct rules **ret)
+{
+	struct rule_report report;
+	rule_report_init(&report);
+	int r = rules_load(dir, &report, ret);
+	report_rules(&report);
+	rule_report_done(&report);
+	if (r)
+		log_error("rules", KM("cannot load"), KS("dir", dir), KS("error", strerror(-r)));
+	else
+		log_info("rules", KM("loaded"), KS("dir", dir), KI("rules", rules_count(*ret)));
+	return r;
+}
+
+static void reload_rules(struct hub *h)
+{
+	struct rules *fresh = NULL;
+	if (load_rules(h->conf->rules.dir, &fresh)) {
+		metric_add(M_RULE_RELOADS_BAD, 1);
+		health_set(HEALTH_RULES, HEALTH_DEGRADED,
+			   "the new rules are bad, the old ones stay in force (see the log)");
+		return;
+	}
+	engine_use_rules(h->engine, fresh);
+	rules_unref(h->rules);
+	h->rules = fresh;
+	metric_add(M_RULE_RELOADS, 1);
+	health_set(HEALTH_RULES, HEALTH_OK, NULL);
+}
+
+/* From the end of the path to its beginning, so that each part finds the next one ready. */
+static int start(struct hub *h, struct err *e)
+{
+	const struct config *c = h->conf;
+	struct spool_conf sc = {.dir = c->spool.dir,
+				.sync = (enum spool_sync)c->spool.sync,
+				.sync_interval_us = c->spool.sync_interval_us,
+				.segment_bytes = c->spool.segment_bytes,
+				.max_bytes = c->spool.max_bytes};
+	struct engine_hooks hooks = {.ctx = h, .owed = on_owed, .fatal = on_fatal};
+	int r = load_rules(c->rules.dir, &h->rules);
+	if (r)
+		return err_set(e, r, "%s: the rules cannot be used (see above)", c->rules.dir);
+	health_set(HEALTH_RULES, HEALTH_OK, NULL);
+	r = http_start(c, e, &h->http);
+	if (!r)
+		r = spool_open(&sc, e, &h->spool);
+	if (!r)
+		r = notify_start(c, e, &h->notify);
+	if (!r)
+		r = engine_start(c, h->spool, h->rules, &hooks, e, &h->engine);
+	if (!r)
+		r = mqtt_start(c, h->spool, e, &h->mqtt);
+	return r;
+}
+
+static void stop(struct hub *h)
+{
+	mqtt_stop(h->mqtt);
+	engine_stop(h->engine, h->fatal ? 0 : DRAIN_US);
+	notify_stop(h->notify);
+	http_stop(h->http);
+	spool_close(h->spool);
+	rules_unref(h->rules);
+}
+
+static void block_signals(sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, ret_set, NULL); /* before any thread: all inherit it */
+}
+
+static void second_signal(int sig)
+{
+	(void)sig;
+	_exit(CMD_FAILED);
+}
+
+static void wait_for_end(struct hub *h, const sigset_t *set)
+{
+	int sig = 0;
+	while (sigwait(set, &sig) == 0 && sig == SIGHUP)
+		reload_rules(h);
+	log_info("run", KM("stopping"), KS("signal", sig == SIGINT ? "SIGINT" : "SIGTERM"));
+	sigset_t ends;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	signal(SIGTERM, second_signal);
+	signal(SIGINT, second_signal);
+	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+}
+
+static int run(const char *config_path)
+{
+	struct err e = {0};
+	auto_config struct config *c = NULL;
+	sigset_t set;
+	block_signals(&set);
+	if (config_load(cmd_config_path(config_path), &e, &c))
+		return cmd_fail(&e);
+	log_set_level((enum log_level)c->log.level);
+	setenv("TZ", c->time_zone, 1);
+	tzset();
+	struct hub h = {.conf = c, .main_thread = pthread_self()};
+	log_info("run", KM("starting"), KS("version", GRIDHUB_VERSION), KS("config", c->path),
+		 KS("district", c->district));
+	if (start(&h, &e)) {
+		log_error("run", KM("cannot start"), KS("error", e.msg));
+		h.fatal = true;
+		stop(&h);
+		return CMD_FAILED;
+	}
+	log_info("run", KM("started"), KS("spool", spool_id(h.spool)), KI("brokers", c->nbrokers),
+		 KI("endpoints", c->nendpoints));
+	wait_for_end(&h, &set);
+	stop(&h);
+	log_info("run", KM("stopped"));
+	return h.fatal ? CMD_FAILED : CMD_OK;
+}
+
+static int print_help(void)
+{
+	auto_buf struct buf ref;
+	buf_init(&ref, 65536);
+	config_reference(&ref);
+	printf("%s%s", help, buf_str(&ref));
+	return CMD_OK;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *config_path = NULL;
+	int o;
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (o == 'h')
+			return print_help();
+		if (o != 'c')
+			return CMD_USAGE;
+		config_path = optarg;
+	}
+	if (optind < argc)
+		return cmd_usage("run", "unexpected \"%s\"", argv[optind]);
+	return run(config_path);
+}

@@ -1,0 +1,600 @@
+#include "engine.h"
+
+#include <pthread.h>
+
+#include "alert.h"
+#include "dedup.h"
+#include "health.h"
+#include "log.h"
+#include "metrics.h"
+#include "route.h"
+#include "store.h"
+#include "times.h"
+
+/*
+ * DESIGN: one loop: take what changed in the registry and the rules → fill a batch from the spool →
+ * hand it over. Time for the rules is event time: the time of arrival of the record at hand, or the
+ * wall clock once the spool is drained; so a hub that catches up after an outage holds and fires
+ * just as it would have done live.
+ */
+
+#define IDLE_US (200 * TIMES_MS)
+#define RELEASE_KEEP \
+	DEDUP_WINDOW /* records kept in the spool behind the cursor, to fill dedup at start */
+
+struct engine {
+	const struct config *conf;
+	struct engine_hooks hooks;
+	struct spool *spool;
+	struct store *store;
+	pthread_t thread;
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct rules *new_rules; /* to be used from the next batch on */
+	bool stopping;
+	int64_t stop_at_us; /* monotonic */
+
+	/* the thread's own */
+	struct route *route;
+	struct dedup *dedup;
+	struct registry *registry;
+	struct rule_states *states;
+	struct readings readings;
+	struct batch *batch;
+	int64_t district_id;
+	uint64_t last_seq; /* handed over, or in the database at the start */
+	bool begun;
+	bool thread_running;
+	struct log_repeat fault;
+};
+
+/* ---- changes of registry and rules ---- */
+
+static int put_grid(struct engine *en, const struct pg_rows *rows, size_t i)
+{
+	struct grid g = {
+		.id = pg_i64(rows, i, 0),
+		.code = pg_str(rows, i, 1),
+		.name = pg_str(rows, i, 2),
+		.level = (int)pg_i64(rows, i, 3),
+		.dedicated = pg_bool(rows, i, 4),
+		.parent_id = pg_i64(rows, i, 5),
+		.leader = pg_str(rows, i, 6),
+		.deputy = pg_str(rows, i, 7),
+		.endpoint = pg_str(rows, i, 8),
+	};
+	return registry_put_grid(en->registry, &g);
+}
+
+static int put_device(struct engine *en, const struct pg_rows *rows, size_t i)
+{
+	struct device d = {
+		.id = pg_i64(rows, i, 0),
+		.name = pg_str(rows, i, 1),
+		.title = pg_str(rows, i, 2),
+		.class = (enum device_class)pg_i64(rows, i, 3),
+		.adapter = pg_str(rows, i, 4),
+		.address = pg_str(rows, i, 5),
+		.interval_us = pg_i64(rows, i, 7),
+	};
+	if (!pg_bool(rows, i, 8))
+		return registry_put_device(en->registry, &d, pg_i64(rows, i, 6));
+	const struct device *known = registry_device(en->registry, d.id);
+	if (known) {
+		rule_states_forget(en->states, known);
+		registry_remove_device(en->registry, d.id);
+	}
+	return 0;
+}
+
+static int restore_rule_state(struct engine *en, const struct pg_rows *rows, size_t i)
+{
+	const struct device *d = registry_device(en->registry, pg_i64(rows, i, 0));
+	if (!d)
+		return 0;
+	struct rule_saved saved = {
+		.device_id = d->id,
+		.rule_id = pg_str(rows, i, 1),
+		.rule_hash = (uint64_t)pg_i64(rows, i, 2),
+		.phase = (enum rule_phase)pg_i64(rows, i, 3),
+		.since_us = pg_i64(rows, i, 4),
+		.seen_us = pg_i64(rows, i, 5),
+		.fields = pg_slice(rows, i, 6),
+	};
+	return rule_states_restore(en->states, &saved, d);
+}
+
+static int for_rows(struct engine *en, const struct pg_rows *rows,
+		    int (*fn)(struct engine *en, const struct pg_rows *rows, size_t i))
+{
+	for (size_t i = 0; rows && i < pg_count(rows); i++) {
+		int r = fn(en, rows, i);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* The spool's tail up to where the database is: what a broker may send again. Then on from there.
+ */
+static int begin_at(struct engine *en, uint64_t last_seq)
+{
+	struct err e = {0};
+	struct spool_record rec;
+	int r = spool_skip_to(en->spool, last_seq + 1, &e);
+	if (!r)
+		r = spool_seek(en->spool, last_seq > DEDUP_WINDOW ? last_seq - DEDUP_WINDOW : 1);
+	while (!r && (r = spool_next(en->spool, &rec)) == 1 && rec.seq <= last_seq) {
+		dedup_record(en->dedup, &rec);
+		dedup_marked(en->dedup, &rec);
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	return spool_seek(en->spool, last_seq + 1);
+}
+
+static int apply_changes(struct engine *en, struct store_changes *c)
+{
+	int r = for_rows(en, c->grids, put_grid);
+	if (!r)
+		r = for_rows(en, c->devices, put_device);
+	if (r)
+		return r;
+	size_t cut = registry_link(en->registry);
+	if (cut)
+		log_warn("engine", KM("grids without their parent"), KI("grids", cut));
+	if (c->first) {
+		en->district_id = c->district_id;
+		en->last_seq = c->last_seq;
+		r = for_rows(en, c->rule_states, restore_rule_state);
+		if (!r)
+			r = begin_at(en, c->last_seq);
+		if (!r) {
+			en->begun = true;
+			health_set(HEALTH_ENGINE, HEALTH_OK, NULL);
+		}
+	}
+	log_info("engine", KM("registry"), KI("devices", registry_device_count(en->registry)),
+		 KI("grids_changed", pg_count(c->grids)),
+		 KI("devices_changed", pg_count(c->devices)),
+		 KI("rule_states", rule_states_count(en->states)),
+		 KI("from_seq", c->first ? c->last_seq + 1 : 0));
+	return r;
+}
+
+static int on_anomaly(void *ctx, const struct anomaly *a)
+{
+	struct engine *en = ctx;
+	return alert_add(en->batch, en->conf, a);
+}
+
+static struct rules *take_new_rules(struct engine *en)
+{
+	pthread_mutex_lock(&en->lock);
+	struct rules *r = en->new_rules;
+	en->new_rules = NULL;
+	pthread_mutex_unlock(&en->lock);
+	return r;
+}
+
+static int take_changes(struct engine *en)
+{
+	int r = 0;
+	struct rules *rules = take_new_rules(en);
+	if (rules) {
+		r = rule_states_use(en->states, rules, on_anomaly, en);
+		rules_unref(rules);
+	}
+	for (struct store_changes *c; !r && (c = store_take_changes(en->store));) {
+		r = apply_changes(en, c);
+		store_changes_free(c);
+	}
+	return r;
+}
+
+/* ---- one message ---- */
+
+static const struct reason {
+	int code;
+	const char *label; /* as in metrics.def */
+	enum metric metric;
+} reasons[] = {
+	{-ENODATA, "empty", M_REJ_EMPTY},
+	{-EMSGSIZE, "size", M_REJ_SIZE},
+	{-EILSEQ, "utf8", M_REJ_UTF8},
+	{-EBADMSG, "json", M_REJ_JSON},
+	{-ELOOP, "depth", M_REJ_DEPTH},
+	{-EEXIST, "duplicate_key", M_REJ_DUPKEY},
+	{-ERANGE, "number", M_REJ_NUMBER},
+	{-EPROTO, "shape", M_REJ_SHAPE},
+	{-EINVAL, "shape", M_REJ_SHAPE},
+	{-E2BIG, "size", M_REJ_SIZE},
+	{-ENOENT, "topic", M_REJ_TOPIC},
+	{-EDESTADDRREQ, "no_route", M_NO_ROUTE},
+	{-EMEDIUMTYPE, "wrong_class", M_REJ_CLASS},
+};
+
+static int reject(struct engine *en, const struct spool_record *rec, int code, const char *detail)
+{
+	static const struct reason other = {0, "other", M_REJ_OTHER};
+	const struct reason *why = &other;
+	for (size_t i = 0; i < COUNT_OF(reasons); i++)
+		if (reasons[i].code == code)
+			why = &reasons[i];
+	metric_add(why->metric, 1);
+	struct batch_rejected r = {.at_us = rec->recv_us,
+				   .source = rec->source,
+				   .topic = rec->topic,
+				   .detail = slice_of(detail),
+				   .payload = rec->payload,
+				   .reason = why->label};
+	return batch_add_rejected(en->batch, &r);
+}
+
+static int unknown(struct engine *en, const struct spool_record *rec,
+		   const struct device_adapter *a, const struct reading *r)
+{
+	metric_add(M_UNKNOWN, 1);
+	struct batch_unknown u = {.adapter = slice_of(a->name),
+				  .address = r->address,
+				  .topic = rec->topic,
+				  .payload = rec->payload,
+				  .class = (int)r->class,
+				  .at_us = rec->recv_us,
+				  .n = 1};
+	return batch_add_unknown(en->batch, &u);
+}
+
+/* The device's own time if it can be believed, else that of arrival. */
+static int64_t event_time(const struct engine *en, const struct reading *r, int64_t recv_us)
+{
+	if (!r->at_us)
+		return recv_us;
+	if (r->at_us >= recv_us - en->conf->intake.late_us &&
+	    r->at_us <= recv_us + en->conf->intake.ahead_us)
+		return r->at_us;
+	metric_add(M_CLOCK_SKEWED, 1);
+	return recv_us;
+}
+
+static int take_reading(struct engine *en, const struct spool_record *rec,
+			const struct device_adapter *a, const struct reading *r)
+{
+	const struct device *d = registry_find(en->registry, slice_of(a->name), r->address);
+	if (!d)
+		return unknown(en, rec, a, r);
+	if (r->class != CLASS_UNKNOWN && d->class != CLASS_UNKNOWN && r->class != d->class) {
+		struct err e;
+		err_set(&e, 0, "device %s is a %s, the topic says %s", d->name,
+			device_class_names[d->class], device_class_names[r->class]);
+		return reject(en, rec, -EMEDIUMTYPE, e.msg);
+	}
+	int64_t at_us = event_time(en, r, rec->recv_us);
+	int res = batch_add_reading(en->batch, en->district_id, d, r, at_us, rec->recv_us);
+	metric_add(M_READINGS, 1);
+	return res ? res : rule_states_eval(en->states, d, r, at_us, on_anomaly, en);
+}
+
+static bool marked(const struct readings *all)
+{
+	return all->n && (all->v[0].has_seq || all->v[0].at_us);
+}
+
+static int take_message(struct engine *en, const struct spool_record *rec)
+{
+	struct err e = {0};
+	size_t bad;
+	if (rec->flags & SPOOL_CUT) {
+		err_set(&e, 0, "payload of %u bytes, at most %lld are taken", rec->full_len,
+			(long long)en->conf->intake.max_payload);
+		return reject(en, rec, -EMSGSIZE, e.msg);
+	}
+	if (!rec->topic.n || !slice_utf8_ok(rec->topic, &bad) ||
+	    memchr(rec->topic.p, 0, rec->topic.n))
+		return reject(en, rec, -ENOENT, "the topic is empty or not UTF-8");
+	const struct device_adapter *a = route_find(en->route, rec->source, rec->topic);
+	if (!a)
+		return reject(en, rec, -EDESTADDRREQ,
+			      "no subscription of this broker matches the topic");
+	struct device_message m = {.topic = rec->topic,
+				   .payload = rec->payload,
+				   .recv_us = rec->recv_us,
+				   .retained = rec->flags & SPOOL_RETAINED};
+	readings_reset(&en->readings);
+	int r = a->decode(&m, &en->readings, &e);
+	if (r == -ESTALE) {
+		metric_add(M_STALE_RETAINED, 1);
+		return 0;
+	}
+	if (r)
+		return reject(en, rec, r, e.msg);
+	if (marked(&en->readings) && dedup_marked(en->dedup, rec)) {
+		metric_add(M_DUPLICATES, 1);
+		return 0;
+	}
+	for (size_t i = 0; !r && i < en->readings.n; i++)
+		r = take_reading(en, rec, a, &en->readings.v[i]);
+	return r;
+}
+
+static int tick(struct engine *en, int64_t now_us)
+{
+	return rule_states_next(en->states) <= now_us
+		       ? rule_states_tick(en->states, now_us, on_anomaly, en)
+		       : 0;
+}
+
+/* A batch is of one day, but for its last record: then its partitions are those two days'. */
+static bool day_is_over(const struct batch *b)
+{
+	return b->first_recv_us / TIMES_DAY != b->last_recv_us / TIMES_DAY;
+}
+
+static int take_record(struct engine *en, const struct spool_record *rec)
+{
+	struct batch *b = en->batch;
+	int r = tick(en, rec->recv_us);
+	if (!r && dedup_record(en->dedup, rec))
+		metric_add(M_DUPLICATES, 1);
+	else if (!r)
+		r = take_message(en, rec);
+	b->records++;
+	b->last_seq = rec->seq;
+	if (!b->first_recv_us)
+		b->first_recv_us = rec->recv_us;
+	b->first_recv_us = MIN_OF(b->first_recv_us, rec->recv_us);
+	b->last_recv_us = MAX_OF(b->last_recv_us, rec->recv_us);
+	return r;
+}
+
+/* ---- batches ---- */
+
+static bool stopping(struct engine *en)
+{
+	pthread_mutex_lock(&en->lock);
+	bool s = en->stopping && times_mono_us() >= en->stop_at_us;
+	pthread_mutex_unlock(&en->lock);
+	return s;
+}
+
+static bool draining(struct engine *en)
+{
+	pthread_mutex_lock(&en->lock);
+	bool s = en->stopping;
+	pthread_mutex_unlock(&en->lock);
+	return s;
+}
+
+/* Take records until the batch is full, its time is over, or the spool is drained and nothing is
+ * waiting. */
+static int fill(struct engine *en, bool *ret_drained)
+{
+	int64_t begun_us = 0;
+	*ret_drained = false;
+	while (!batch_full(en->batch, en->conf->intake.batch_records)) {
+		struct spool_record rec;
+		int r = spool_next(en->spool, &rec);
+		if (r < 0)
+			return r;
+		int64_t now = times_mono_us();
+		if (r == 1) {
+			begun_us = begun_us ? begun_us : now;
+			r = take_record(en, &rec);
+			if (r)
+				return r;
+			if (now - begun_us >= en->conf->intake.batch_us || day_is_over(en->batch))
+				return 0;
+			continue;
+		}
+		*ret_drained = true;
+		if (!begun_us || draining(en) || now - begun_us >= en->conf->intake.batch_us)
+			return 0;
+		spool_wait(en->spool, en->conf->intake.batch_us - (now - begun_us));
+	}
+	return 0;
+}
+
+static int put_rule_state(void *ctx, const struct rule_saved *saved)
+{
+	struct engine *en = ctx;
+	struct batch_rule_state s = {.device_id = saved->device_id,
+				     .rule_id = slice_of(saved->rule_id),
+				     .fields = saved->fields,
+				     .hash = saved->rule_hash,
+				     .phase = (int)saved->phase,
+				     .since_us = saved->since_us,
+				     .seen_us = saved->seen_us};
+	return batch_add_rule_state(en->batch, &s);
+}
+
+static void look_around(struct engine *en)
+{
+	struct spool_stat st;
+	spool_stat(en->spool, &st);
+	metric_set(M_SPOOL_BYTES, st.bytes);
+	metric_set(M_SPOOL_BACKLOG, st.next_seq - st.read_seq);
+	if (spool_tight(en->spool))
+		health_set(HEALTH_SPOOL, HEALTH_DEGRADED, "full or failing: brokers are held back");
+	else
+		health_set(HEALTH_SPOOL, HEALTH_OK, NULL);
+}
+
+/* One round: a batch, if there is anything for one. *ret_idle: there was nothing to read. */
+static int round_once(struct engine *en, bool *ret_idle)
+{
+	bool drained = false;
+	int r = take_changes(en);
+	if (!r && en->begun)
+		r = fill(en, &drained);
+	if (!r && drained)
+		r = tick(en, times_now_us());
+	if (!r)
+		r = rule_states_take_dirty(en->states, put_rule_state, en);
+	look_around(en);
+	if (r)
+		return r;
+	*ret_idle = drained && !en->batch->records;
+	if (batch_empty(en->batch) || !en->begun)
+		return 0;
+	if (!en->batch->last_seq)
+		en->batch->last_seq = en->last_seq; /* timers only: the spool's position stays */
+	en->last_seq = en->batch->last_seq;
+	store_submit(en->store, en->batch);
+	en->batch = store_batch(en->store);
+	return 0;
+}
+
+static void pause_engine(struct engine *en)
+{
+	struct timespec until = times_mono_in(IDLE_US);
+	pthread_mutex_lock(&en->lock);
+	if (!en->stopping)
+		pthread_cond_timedwait(&en->wake, &en->lock, &until);
+	pthread_mutex_unlock(&en->lock);
+}
+
+static void *engine_main(void *arg)
+{
+	struct engine *en = arg;
+	en->batch = store_batch(en->store);
+	while (en->batch && !stopping(en)) {
+		bool idle = false, was_begun = en->begun;
+		int r = round_once(en, &idle);
+		if (r) {
+			/* What is half done in memory cannot be taken back; a start from the
+			 * database can. */
+			struct err e;
+			err_set(&e, r, "engine: %s", strerror(-r));
+			health_set(HEALTH_ENGINE, HEALTH_DEGRADED, e.msg);
+			en->hooks.fatal(en->hooks.ctx, e.msg);
+			break;
+		}
+		if (!en->begun || !was_begun)
+			pause_engine(en);
+		else if (idle && draining(en))
+			break;
+		else if (idle)
+			spool_wait(en->spool, IDLE_US);
+	}
+	return NULL;
+}
+
+/* ---- hooks of the store; its thread ---- */
+
+static void on_committed(void *ctx, uint64_t last_seq, size_t alerts)
+{
+	struct engine *en = ctx;
+	if (last_seq > RELEASE_KEEP)
+		spool_release(en->spool, last_seq - RELEASE_KEEP);
+	if (alerts)
+		en->hooks.owed(en->hooks.ctx);
+}
+
+static void on_changed(void *ctx)
+{
+	struct engine *en = ctx;
+	pthread_mutex_lock(&en->lock);
+	pthread_cond_broadcast(&en->wake);
+	pthread_mutex_unlock(&en->lock);
+	spool_wake(en->spool);
+}
+
+static void on_fatal(void *ctx, const char *why)
+{
+	struct engine *en = ctx;
+	en->hooks.fatal(en->hooks.ctx, why);
+}
+
+/* ---- start and stop ---- */
+
+static void engine_free(struct engine *en)
+{
+	route_free(en->route);
+	dedup_free(en->dedup);
+	rule_states_free(en->states);
+	registry_free(en->registry);
+	readings_done(&en->readings);
+	rules_unref(en->new_rules);
+	pthread_cond_destroy(&en->wake);
+	pthread_mutex_destroy(&en->lock);
+	free(en);
+}
+
+static int start_threads(struct engine *en, struct err *e)
+{
+	struct store_hooks hooks = {
+		.ctx = en, .committed = on_committed, .changed = on_changed, .fatal = on_fatal};
+	int r = store_start(en->conf, spool_id(en->spool), &hooks, e, &en->store);
+	if (r)
+		return r;
+	r = pthread_create(&en->thread, NULL, engine_main, en);
+	if (r)
+		return err_set(e, -r, "cannot start a thread: %s", strerror(r));
+	en->thread_running = true;
+	return 0;
+}
+
+int engine_start(const struct config *conf, struct spool *spool, struct rules *rules,
+		 const struct engine_hooks *hooks, struct err *e, struct engine **ret)
+{
+	struct engine *en = mem_new(sizeof *en);
+	if (!en)
+		return err_set(e, -ENOMEM, "out of memory");
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&en->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&en->lock, NULL);
+	en->conf = conf;
+	en->hooks = *hooks;
+	en->spool = spool;
+	en->new_rules = rules_ref(rules);
+	en->dedup = dedup_new();
+	en->registry = registry_new();
+	en->states = rule_states_new();
+	readings_init(&en->readings);
+	health_set(HEALTH_ENGINE, HEALTH_STARTING, "waiting for the database");
+	int r = en->dedup && en->registry && en->states ? 0 : err_set(e, -ENOMEM, "out of memory");
+	if (!r)
+		r = route_new(conf, e, &en->route);
+	if (!r)
+		r = start_threads(en, e);
+	if (r) {
+		store_stop(en->store, 0);
+		engine_free(en);
+		return r;
+	}
+	*ret = en;
+	return 0;
+}
+
+void engine_use_rules(struct engine *en, struct rules *rules)
+{
+	pthread_mutex_lock(&en->lock);
+	struct rules *old = en->new_rules;
+	en->new_rules = rules_ref(rules);
+	pthread_mutex_unlock(&en->lock);
+	rules_unref(old);
+	spool_wake(en->spool);
+}
+
+void engine_stop(struct engine *en, int64_t grace_us)
+{
+	if (!en)
+		return;
+	int64_t until = times_mono_us() + grace_us;
+	pthread_mutex_lock(&en->lock);
+	en->stopping = true;
+	en->stop_at_us = until;
+	pthread_cond_broadcast(&en->wake);
+	pthread_mutex_unlock(&en->lock);
+	spool_wake(en->spool);
+	store_give_up_at(en->store, until);
+	if (en->thread_running)
+		pthread_join(en->thread, NULL);
+	store_stop(en->store, MAX_OF(until - times_mono_us(), INT64_C(0)));
+	engine_free(en);
+}
