@@ -35,7 +35,7 @@ enum { WOKEN = 1, STOPPING = 2 };
 /* Beside conf->endpoints. */
 struct receiver {
 	size_t in_flight;
-	struct log_repeat failing;
+	struct log_repeat failing, dying; /* attempts that fail, alerts that die */
 };
 
 struct notify {
@@ -50,7 +50,8 @@ struct notify {
 	struct notify_job **pick; /* room for a selection of jobs */
 	size_t njobs, share;
 	int64_t claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
-	struct log_repeat db_failing, unknown_endpoint;
+	struct receiver unknown; /* all names that the configuration lacks */
+	struct log_repeat db_failing;
 };
 
 static size_t pick_jobs(struct notify *n, enum notify_state state, size_t max)
@@ -112,18 +113,20 @@ static void report(struct notify *n, const struct notify_job *j, const struct en
 	static const enum metric counter[] = {M_WEBHOOK_OK, M_WEBHOOK_RETRY, M_WEBHOOK_DEAD};
 	static const char *const what[] = {"delivered", "not delivered, will retry",
 					   "not delivered, dead letter"};
-	struct log_repeat *failing = p ? &receiver_of(n, p)->failing : &n->unknown_endpoint;
+	struct receiver *r = p ? receiver_of(n, p) : &n->unknown;
+	struct log_repeat *told = j->result == NOTIFY_DEAD ? &r->dying : &r->failing;
 	metric_add(counter[j->result], 1);
 	if (j->result == NOTIFY_ACCEPTED) {
-		if (log_repeat_over(failing))
+		bool failed = log_repeat_over(&r->failing), died = log_repeat_over(&r->dying);
+		if (failed || died)
 			log_info("notify", KM("receiver works again"),
 				 KSL("endpoint", j->endpoint));
 		log_debug("notify", KM("delivered"), KI("case", j->case_id),
 			  KSL("endpoint", j->endpoint), KI("ms", j->latency_us / TIMES_MS));
 		return;
 	}
-	uint64_t held = failing->held;
-	if (!log_repeat_due(failing, times_mono_us()))
+	uint64_t held = told->held;
+	if (!log_repeat_due(told, times_mono_us()))
 		return;
 	log_at(j->result == NOTIFY_DEAD ? LOG_ERROR : LOG_WARN, "notify", KM(what[j->result]),
 	       KI("case", j->case_id), KSL("endpoint", j->endpoint), KI("status", j->status),
@@ -197,10 +200,10 @@ static bool claim_share(struct notify *n)
 {
 	struct err e = {0};
 	auto_buf struct buf busy;
+	buf_init(&busy, BUSY_MAX);
 	size_t got, want = pick_jobs(n, NOTIFY_FREE, n->share);
 	if (!want)
 		return false;
-	buf_init(&busy, BUSY_MAX);
 	busy_receivers(n, &busy);
 	if (notify_store_claim(n->store, buf_slice(&busy), n->pick, want, &e, &got)) {
 		db_failed(n, &e);
