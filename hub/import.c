@@ -398,7 +398,7 @@ static int read_csv(struct import *im, char *text, size_t n, struct err *e)
 /* A member's text as a CSV cell would hold it. */
 static int member_text(struct import *im, const struct json *v, struct slice *ret)
 {
-	auto_buf struct buf b;
+	auto_buf struct buf b = {0};
 	enum json_kind kind = json_kind(v);
 	if (kind == JSON_K_ARRAY || kind == JSON_K_OBJECT)
 		return -EPROTO;

@@ -19,10 +19,12 @@ MESSAGES = [
     (2, "frigate/triggers", '{"name":"t","camera":"c","score":0.85}'),
     (2, "frigate/c/status/detect", "online"),
 ]
-TABLES = [
-    "code,name,level\r\nqx,\"a \"\"b\"\", c\",0\r\n",
-    "\ufeffid,title\n1,\"two\nlines\"\n\n2,x",
-    "a,b\n1\n1,2,3\n\"x",
+TABLES = [  # the first byte: 0 grids, 1 devices, 2 and 3 the same as JSON lines
+    "0code,name,level\r\nqx,\"a \"\"b\"\", c\",0\r\n",
+    "1\ufeffid,title,class,adapter,grid,lon,lat,interval\n1,\"two\nlines\",bin,hub,g,1,2,10m\n\n2,x",
+    "0a,b\n1\n1,2,3\n\"x",
+    '2{"code":"a","name":"x","level":1}\n{"code":[]}\n',
+    '3{"id":"a","class":"bin","adapter":"hub","grid":"g","lon":1.5}\n',
 ]
 
 
