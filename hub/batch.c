@@ -3,16 +3,22 @@
 #include "json.h"
 #include "times.h"
 
-#define PG_EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's binary times begin \
-					      */
+#define PG_EPOCH_US                                                                   \
+	INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's binary times begin \
+				  */
 #define COLUMNS 6
+
+/* Signature, flags and length of an extension: what COPY's binary form begins with. */
+#define COPY_HEADER 19
+static const char copy_header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 
 int batch_init(struct batch *b)
 {
 	*b = (struct batch){0};
 	arena_init(&b->arena, BATCH_ARENA_MAX);
 	buf_init(&b->copy, BATCH_COPY_MAX);
-	return 0;
+	buf_put(&b->copy, copy_header, COPY_HEADER);
+	return b->copy.failed ? -ENOMEM : 0;
 }
 
 void batch_done(struct batch *b)
@@ -36,7 +42,8 @@ void batch_reset(struct batch *b)
 	if (b->anomaly_index)
 		memset(b->anomaly_index, 0, b->anomaly_places * sizeof *b->anomaly_index);
 	arena_reset(&b->arena);
-	buf_reset(&b->copy);
+	b->copy.n = COPY_HEADER;
+	b->copy.failed = false;
 	b->last_seq = 0;
 	b->first_recv_us = b->last_recv_us = 0;
 	b->records = b->nreadings = b->nstates = b->nanomalies = b->nrule_states = b->nunknowns =

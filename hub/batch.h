@@ -59,7 +59,8 @@ struct batch {
 	size_t records;
 	int64_t first_recv_us, last_recv_us; /* 0 if no record; all of one UTC day */
 	struct arena arena;
-	struct buf copy; /* rows of `reading` in COPY's binary form, without header and trailer */
+	struct buf copy; /* rows of `reading` in COPY's binary form; the store puts the trailer
+			    behind them */
 	size_t nreadings;
 	struct batch_state *states;
 	size_t nstates, states_cap;

@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "alert.h"
 #include "dedup.h"
@@ -34,6 +35,7 @@ struct engine {
 	struct rules *new_rules; /* to be used from the next batch on */
 	bool stopping;
 	int64_t stop_at_us; /* monotonic */
+	_Atomic uint64_t committed_seq;
 
 	/* the thread's own */
 	struct route *route;
@@ -148,6 +150,7 @@ static int apply_changes(struct engine *en, struct store_changes *c)
 	if (c->first) {
 		en->district_id = c->district_id;
 		en->last_seq = c->last_seq;
+		atomic_store(&en->committed_seq, c->last_seq);
 		r = for_rows(en, c->rule_states, restore_rule_state);
 		if (!r)
 			r = begin_at(en, c->last_seq);
@@ -389,7 +392,9 @@ static int fill(struct engine *en, bool *ret_drained)
 			continue;
 		}
 		*ret_drained = true;
-		if (!begun_us || draining(en) || now - begun_us >= en->conf->intake.batch_us)
+		bool urgent = en->batch->nanomalies > 0;
+		if (!begun_us || urgent || draining(en) ||
+		    now - begun_us >= en->conf->intake.batch_us)
 			return 0;
 		spool_wait(en->spool, en->conf->intake.batch_us - (now - begun_us));
 	}
@@ -414,7 +419,8 @@ static void look_around(struct engine *en)
 	struct spool_stat st;
 	spool_stat(en->spool, &st);
 	metric_set(M_SPOOL_BYTES, st.bytes);
-	metric_set(M_SPOOL_BACKLOG, st.next_seq - st.read_seq);
+	uint64_t in = atomic_load(&en->committed_seq);
+	metric_set(M_SPOOL_BACKLOG, st.next_seq - 1 - MIN_OF(in, st.next_seq - 1));
 	if (spool_tight(en->spool))
 		health_set(HEALTH_SPOOL, HEALTH_DEGRADED, "full or failing: brokers are held back");
 	else
@@ -486,6 +492,7 @@ static void *engine_main(void *arg)
 static void on_committed(void *ctx, uint64_t last_seq, size_t alerts)
 {
 	struct engine *en = ctx;
+	atomic_store(&en->committed_seq, last_seq);
 	if (last_seq > RELEASE_KEEP)
 		spool_release(en->spool, last_seq - RELEASE_KEEP);
 	if (alerts)

@@ -80,17 +80,16 @@ static void array_hex(struct buf *b, struct slice s, struct buf *scratch)
 
 static int write_readings(struct pg *p, struct batch *b, struct err *e)
 {
-	static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 	if (!b->nreadings)
 		return 0;
-	auto_buf struct buf all;
-	buf_init(&all, BATCH_COPY_MAX + 64);
-	buf_put(&all, header, 19);
-	buf_put_slice(&all, buf_slice(&b->copy));
-	buf_put_be16(&all, 0xffff);
-	if (all.failed)
+	size_t n = b->copy.n;
+	buf_put_be16(&b->copy, 0xffff); /* the trailer; taken off again, for the batch may have to
+					   be sent once more */
+	if (b->copy.failed)
 		return err_set(e, -E2BIG, "a batch of readings is too large");
-	return pg_copy_in(p, SQL_STORE_COPY_READING, buf_slice(&all), e);
+	int r = pg_copy_in(p, SQL_STORE_COPY_READING, buf_slice(&b->copy), e);
+	b->copy.n = n;
+	return r;
 }
 
 static int cmp_state(const void *x, const void *y)
