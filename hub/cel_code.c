@@ -263,7 +263,7 @@ static void gen_has(struct gen *g, const struct cel_node *n)
 	int slot = find_slot(g, of);
 	if (slot >= 0) {
 		use_slot(g, (uint32_t)slot);
-		EMIT(g, n, 1, .op = I_SLOT_HAS, .x = (uint32_t)slot);
+		EMIT(g, of, 1, .op = I_SLOT_HAS, .x = (uint32_t)slot);
 	} else if (of->kind == NODE_SELECT) {
 		generate(g, of->kids[0]);
 		EMIT(g, n, 0, .op = I_HAS, .x = keep_name(g, of->name));

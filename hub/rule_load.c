@@ -45,7 +45,7 @@ struct loader {
 	const char *file;
 	struct slice text; /* of the file, to find places inside values */
 	/* names of the condition being compiled that the vocabulary lacks */
-	struct slice unknown[8];
+	uint32_t unknown[8]; /* slots */
 	size_t nunknown;
 };
 
@@ -109,7 +109,7 @@ static struct place place_in(const struct loader *l, const struct yaml_node *v, 
 	for (size_t i = 0; i <= offset && i <= v->n; i++) {
 		char c = i < v->n ? v->str[i] : '\0';
 		bool blank = c == ' ' || c == '\n' || c == '\t';
-		if (!blank)
+		if (!blank && c)
 			while (walk_blank(&w))
 				step(&w);
 		if (w.at + 1 < w.text.n && !v->plain && !v->block && c && w.text.p[w.at] != c &&
@@ -232,23 +232,34 @@ static int slot_of(void *ctx, struct slice name)
 	struct loader *l = ctx;
 	if (memchr(name.p, '.', name.n) || name.n > FIELD_NAME_MAX)
 		return -1;
-	bool map = slice_is(name, "device") || slice_is(name, "grid");
-	if (!map && !known_field(l, name)) {
-		bool told = l->nunknown == COUNT_OF(l->unknown);
-		for (size_t i = 0; i < l->nunknown; i++)
-			told = told || slice_eq(l->unknown[i], name);
-		if (!told)
-			l->unknown[l->nunknown++] = name;
+	int slot = rule_set_add_slot(l->set, name);
+	if (slot < SLOT_FIRST_FIELD || known_field(l, name))
+		return slot;
+	bool told = l->nunknown == COUNT_OF(l->unknown);
+	for (size_t i = 0; i < l->nunknown; i++)
+		told = told || l->unknown[i] == (uint32_t)slot;
+	if (!told)
+		l->unknown[l->nunknown++] = (uint32_t)slot;
+	return slot;
+}
+
+/* Byte offset in the condition at which the slot is first read. */
+static size_t first_use(const struct cel_program *p, uint32_t slot)
+{
+	for (size_t i = 0; i < p->ncode; i++) {
+		const struct cel_insn *in = &p->code[i];
+		if (((in->op == I_SLOT || in->op == I_SLOT_HAS) && in->x == slot) ||
+		    (in->op == I_SLOT_CMP && in->n == slot))
+			return p->at[i];
 	}
-	return rule_set_add_slot(l->set, name);
+	return 0;
 }
 
 static void warn_unknown(struct loader *l, const struct yaml_node *v, const struct cel_program *p)
 {
-	for (size_t i = 0; i < l->nunknown; i++) {
-		const char *at = memmem(p->text.p, p->text.n, l->unknown[i].p, l->unknown[i].n);
-		warn_field(l, place_in(l, v, at ? (size_t)(at - p->text.p) : 0), l->unknown[i]);
-	}
+	for (size_t i = 0; i < l->nunknown; i++)
+		warn_field(l, place_in(l, v, first_use(p, l->unknown[i])),
+			   l->set->slots.names[l->unknown[i]]);
 }
 
 static int scalar_error(struct loader *l, const struct yaml_node *v, const char *key)
@@ -438,6 +449,14 @@ static int add_rule(struct loader *l, const struct yaml_node *map, const struct 
 	return 0;
 }
 
+static void try_condition(struct loader *l, const struct yaml_node *map, const char *key)
+{
+	const struct yaml_node *v = yaml_get(map, key);
+	struct cel_program *p;
+	if (v && !load_condition(l, v, key, &p))
+		cel_free(p);
+}
+
 static void load_rule(struct loader *l, const struct yaml_node *map)
 {
 	struct rule_yaml y;
@@ -447,9 +466,8 @@ static void load_rule(struct loader *l, const struct yaml_node *map)
 	if (r) {
 		/* Go on with what can be looked at, so that the person sees all of it at once. */
 		add_error(l, &e);
-		const struct yaml_node *when = yaml_get(map, "when");
-		if (when && !load_condition(l, when, "when", &code.when))
-			cel_free(code.when);
+		try_condition(l, map, "when");
+		try_condition(l, map, "clear");
 		return;
 	}
 	r = check_rule(l, map, &y);
