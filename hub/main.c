@@ -16,6 +16,7 @@ static const struct command {
 	{"device", "import and list devices; what came from unknown ones", cmd_device},
 	{"spool", "look at the spool", cmd_spool},
 	{"decode", "show what an adapter makes of a message", cmd_decode},
+	{"rule", "evaluate conditions of rules", cmd_rule},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
 };
 
