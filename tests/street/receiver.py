@@ -14,11 +14,17 @@ import signal
 import sys
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+CHINA = timezone(timedelta(hours=8))
 TOLERANCE_S = 300
 BODY_MAX = 20_000
+
+
+def clock():
+    return datetime.now(CHINA).strftime("%H:%M:%S")
 
 
 def signature_ok(secret, message_id, timestamp, body, header):
@@ -71,13 +77,13 @@ class Leaders:
     def show(word, message_id, data):
         leader = data["grid"].get("leader") or "–"
         text = data["text"].replace("\n", "\n    ")
-        print(f"\n{time.strftime('%H:%M:%S')}  {word}，案卷 {data['case']['id']}，收件人 {leader}\n    {text}\n"
+        print(f"\n{clock()}  {word}，案卷 {data['case']['id']}，收件人 {leader}\n    {text}\n"
               f"    （签名已验证，{message_id}）", flush=True)
 
     def refuse(self, name, why):
         with self.lock:
             self.stats["refused"] += 1
-            print(f"{time.strftime('%H:%M:%S')} 【拒收】/{name}: {why}", flush=True)
+            print(f"{clock()} 【拒收】/{name}: {why}", flush=True)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -152,24 +152,29 @@ class Camera(Device):
 
     def __init__(self, row, rng, now):
         super().__init__(row, rng, now)
-        self.object_at = now + rng.uniform(5, 60)
+        self.object_at, self.found = now + rng.uniform(5, 60), None
 
     def report(self, _now):
         yield f"frigate/{self.address}/status/detect", "offline" if self.bad else "online", True
 
     def step(self, now):
         yield from super().step(now)
-        if now >= self.object_at and not self.bad:
+        if (now >= self.object_at or self.found) and not self.bad:
             self.object_at = now + self.rng.uniform(30, 120)
-            yield "frigate/events", self.seen(), False
+            yield "frigate/events", self.seen(self.found or self.rng.choice(self.LABELS)), False
+            self.found = None
 
-    def seen(self):
+    def rubbish(self):
+        """The camera's AI sees exposed rubbish; there is nothing that passes again."""
+        self.found = "trash"
+
+    def seen(self, label):
         start = time.time()
         score = self.rng.uniform(0.7, 0.97)
         after = {
             "id": f"{start:.6f}-{''.join(self.rng.choices('abcdefghijklmnopqrstuvwxyz0123456789', k=6))}",
             "camera": self.address, "frame_time": start, "start_time": start - 0.6, "end_time": None,
-            "label": self.rng.choice(self.LABELS), "sub_label": None, "top_score": score, "score": score,
+            "label": label, "sub_label": None, "top_score": score, "score": score,
             "false_positive": False, "stationary": False, "active": True, "box": [415, 489, 528, 700],
             "area": 23843, "ratio": 0.54, "region": [260, 446, 660, 846], "current_zones": [],
             "entered_zones": [], "has_snapshot": False, "has_clip": False, "current_estimated_speed": 0,
@@ -187,8 +192,8 @@ class Server(Device):
 
 KINDS = {"bin": Bin, "smoke": Smoke, "leak": Leak, "door": Door, "air": Air, "sos": Sos, "cam": Camera,
          "frigate": Server}
-# Which kinds have an incident, and for how many seconds: first these in this order, then any of them.
-SCRIPT = [("smoke", 20), ("bin", 25), ("leak", 20), ("cam", 30), ("sos", 1), ("bin", 30), ("door", 90)]
+# Which kinds have an incident, and for how many seconds (0: it is over at once): first these in this order, then any.
+SCRIPT = [("smoke", 20), ("bin", 25), ("leak", 20), ("cam", 0), ("sos", 1), ("cam", 90), ("bin", 30), ("air", 30)]
 
 
 class Street:
@@ -206,8 +211,10 @@ class Street:
         self.next_at = now + (5 if self.script else self.rng.uniform(0.5, 1.5) * self.every)
         kind, seconds = self.script.pop(0) if self.script else self.rng.choice(SCRIPT)
         calm = [d for d in self.devices if isinstance(d, KINDS[kind]) and not d.bad]
-        if calm:
+        if calm and seconds:
             self.rng.choice(calm).incident(now, seconds)
+        elif calm:
+            self.rng.choice(calm).rubbish()
 
     def step(self, now):
         self.maybe_incident(now)
