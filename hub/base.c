@@ -205,7 +205,7 @@ size_t name_distance(struct slice a, struct slice b)
 
 /* ---- err ---- */
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+int(err_set)(struct err *e, int code, const char *fmt, ...)
 {
 	if (e) {
 		va_list ap;
@@ -216,7 +216,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	return code;
 }
 
-int err_prefix(struct err *e, int code, const char *fmt, ...)
+int(err_prefix)(struct err *e, int code, const char *fmt, ...)
 {
 	if (!e)
 		return code;

@@ -70,6 +70,10 @@ struct err {
 int err_set(struct err *e, int code, const char *fmt, ...) printf_like(3, 4);
 /* Put "prefix: " before what e says; returns code. */
 int err_prefix(struct err *e, int code, const char *fmt, ...) printf_like(3, 4);
+#ifdef __clang_analyzer__ /* it cannot see that the code comes back, and follows paths of 0 */
+#define err_set(e_, code_, ...) ((void)err_set((e_), 0, __VA_ARGS__), (code_))
+#define err_prefix(e_, code_, ...) ((void)err_prefix((e_), 0, __VA_ARGS__), (code_))
+#endif
 
 /* ---- buf: text or bytes that grow up to a stated maximum; the error is sticky, check it once ----
  */

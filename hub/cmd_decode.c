@@ -102,10 +102,14 @@ static int parse_options(int argc, char **argv, struct options *ret)
 		if (rc)
 			return rc;
 	}
-	if (optind < argc)
-		return cmd_usage("decode", "unexpected \"%s\"", argv[optind]);
-	if (!ret->adapter || !ret->topic.n)
-		return cmd_usage("decode", "--adapter and --topic are needed");
+	if (optind < argc) {
+		cmd_usage("decode", "unexpected \"%s\"", argv[optind]);
+		return CMD_USAGE;
+	}
+	if (!ret->adapter || !ret->topic.n) {
+		cmd_usage("decode", "--adapter and --topic are needed");
+		return CMD_USAGE;
+	}
 	return CMD_OK;
 }
 

@@ -183,7 +183,7 @@ static int import_text(const struct import_kind *kind, const struct import_optio
 	auto_import struct import im;
 	struct import_counts counts = {0};
 	struct err e = {0};
-	int64_t district;
+	int64_t district = 0;
 	import_init(&im, kind, strcmp(o->file, "-") == 0 ? "stdin" : o->file);
 	if (import_read(&im, o->format, text, n, &e))
 		return cmd_fail(&e);
@@ -203,7 +203,7 @@ static int import_text(const struct import_kind *kind, const struct import_optio
 
 int cmd_import(const struct import_kind *kind, int argc, char **argv)
 {
-	struct import_options o = {0};
+	struct import_options o = {.file = "-"};
 	struct err e = {0};
 	auto_free char *text = NULL;
 	size_t n = 0;

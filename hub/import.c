@@ -472,35 +472,39 @@ static int read_jsonl(struct import *im, char *text, size_t n, struct err *e)
 
 /* ---- the whole file ---- */
 
+struct keyed {
+	struct import_row *row;
+};
+
 static int by_key(const void *a, const void *b)
 {
-	const struct import_row *const *x = a, *const *y = b;
-	int c = slice_cmp((*x)->cell[0], (*y)->cell[0]);
+	const struct keyed *x = a, *y = b;
+	int c = slice_cmp(x->row->cell[0], y->row->cell[0]);
 	if (c)
 		return c;
-	return (*x)->line < (*y)->line ? -1 : (*x)->line > (*y)->line;
+	return x->row->line < y->row->line ? -1 : x->row->line > y->row->line;
 }
 
 static int check_duplicates(struct import *im, struct err *e)
 {
 	if (!im->nrows)
 		return 0;
-	auto_free struct import_row **by = reallocarray(NULL, im->nrows, sizeof *by);
+	auto_free struct keyed *by = reallocarray(NULL, im->nrows, sizeof *by);
 	char text[96];
 	if (!by)
 		return err_set(e, -ENOMEM, "%s: out of memory", im->file);
 	for (size_t i = 0; i < im->nrows; i++)
-		by[i] = &im->rows[i];
+		by[i].row = &im->rows[i];
 	qsort(by, im->nrows, sizeof *by, by_key);
 	for (size_t i = 1, first = 0; i < im->nrows; i++) {
-		struct slice key = by[i]->cell[0];
-		if (!key.n || !slice_eq(key, by[first]->cell[0])) {
+		struct slice key = by[i].row->cell[0];
+		if (!key.n || !slice_eq(key, by[first].row->cell[0])) {
 			first = i;
 			continue;
 		}
-		snprintf(text, sizeof text, "stands on line %zu already", by[first]->line);
-		import_fault(im, by[i], im->kind->columns[0].name, &key, text);
-		by[i]->cell[0] = (struct slice){0};
+		snprintf(text, sizeof text, "stands on line %zu already", by[first].row->line);
+		import_fault(im, by[i].row, im->kind->columns[0].name, &key, text);
+		by[i].row->cell[0] = (struct slice){0};
 	}
 	return 0;
 }

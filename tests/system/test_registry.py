@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from conftest import DEVICES, GRIDS
+from conftest import DEVICES, GRIDS, wait_until
 
 GRID_CSV = '''\
 code,name,level,kind,parent,leader,deputy,endpoint
@@ -266,6 +266,31 @@ def test_a_hundred_thousand_devices(district):
     assert import_text(district, "device", text).counts == counts(updated=100000, unchanged=1)
     print(f"100,001 devices in {first:.1f} s")
     assert first < 30
+
+
+def test_a_running_hub_sees_an_import_within_a_second(make_hub, publisher):
+    """Unknown, imported, heard, moved to another grid, removed, unknown again."""
+    hub = make_hub(grids=GRIDS, devices=[])
+    topic = "city/v1/qixia/qx-yh-1/bin/late-1/tele"
+
+    def publish_until(what):
+        start = time.monotonic()
+
+        def seen():
+            publisher.publish(topic, {"temp_c": 20})
+            return what()
+
+        wait_until(seen, 10, interval=0.1)
+        return time.monotonic() - start
+
+    readings = lambda: hub.db.value("SELECT count(*) FROM reading")
+    publish_until(lambda: [d["address"] for d in hub.json_lines("device", "unknown")] == ["late-1"])
+    assert readings() == 0
+    hub.import_("device", [{"id": "late-1", "class": "bin", "adapter": "hub", "grid": "qx-yh-1"}])
+    assert publish_until(lambda: readings() > 0) < 2.5  # a second for the registry, and a batch
+    assert hub.json_lines("device", "unknown") == []
+    hub.cmd("device", "remove", "late-1")
+    publish_until(lambda: hub.json_lines("device", "unknown"))
 
 
 def test_a_missing_file_and_bad_usage(hub):
