@@ -136,12 +136,16 @@ int http_parse_listen(struct slice s, struct slice *ret_host, struct slice *ret_
 static int bind_to(const struct addrinfo *a, int *ret_fd)
 {
 	int on = 1;
-	auto_close int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-	    bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, BACKLOG))
+	int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
 		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+	    bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, BACKLOG)) {
+		int rc = -errno;
+		close(fd);
+		return rc;
+	}
 	*ret_fd = fd;
-	fd = -1;
 	return 0;
 }
 

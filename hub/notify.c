@@ -345,6 +345,7 @@ static int notify_alloc(struct notify *n, struct err *e)
 	n->njobs = (size_t)n->conf->notify.concurrency;
 	n->share = MAX_OF(n->njobs / SHARES, (size_t)1);
 	n->jobs = calloc(n->njobs, sizeof *n->jobs);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what it holds */
 	n->pick = calloc(n->njobs, sizeof *n->pick);
 	n->receivers = calloc(n->conf->nendpoints + 1, sizeof *n->receivers);
 	if (!n->jobs || !n->pick || !n->receivers || sender_new(n->njobs, &n->sender))

@@ -59,7 +59,7 @@ void sender_free(struct sender *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->nslots; i++) {
+	for (size_t i = 0; s->slots && i < s->nslots; i++) {
 		if (s->slots[i].used)
 			slot_end(s, &s->slots[i]);
 		curl_easy_cleanup(s->slots[i].easy);

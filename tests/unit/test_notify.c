@@ -6,9 +6,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "endpoint.h"
+#include "health.h"
 #include "http.h"
+#include "log.h"
+#include "notify.h"
 #include "notify_job.h"
 #include "retry.h"
 #include "sender.h"
@@ -187,6 +191,60 @@ static void test_listen(void **state)
 	}
 }
 
+/* Without a database the thread says so, is woken, and stops at once. */
+static void test_start_and_stop_without_database(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct notify *n = NULL;
+	struct config c = {.path = "test.yaml",
+			   .district = "d",
+			   .database = {.conninfo = "host=127.0.0.1 port=1 dbname=x user=x"},
+			   .notify = {.concurrency = 4,
+				      .connect_timeout_us = TIMES_SEC,
+				      .lease_us = 30 * TIMES_SEC,
+				      .stop_grace_us = TIMES_SEC,
+				      .retry_scale_pct = 100}};
+	log_set_level(LOG_ERROR);
+	assert_int_equal(notify_start(&c, &e, &n), 0);
+	int64_t end = times_mono_us() + 10 * TIMES_SEC;
+	bool degraded = false;
+	while (!degraded && times_mono_us() < end) {
+		auto_buf struct buf b;
+		buf_init(&b, 65536);
+		notify_wake(n);
+		health_write(&b);
+		degraded = strstr(buf_str(&b), "\"notify\":{\"status\":\"degraded\"");
+		usleep(1000);
+	}
+	assert_true(degraded);
+	notify_stop(n);
+	assert_true(times_mono_us() < end);
+	notify_stop(NULL);
+}
+
+static void test_http_start_and_stop(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct http *h = NULL;
+	struct config c = {.http = {.listen = "", .max_connections = 4}};
+	assert_int_equal(http_start(&c, &e, &h), 0);
+	assert_null(h);
+	c.http.listen = "127.0.0.1:0";
+	assert_int_equal(http_start(&c, &e, &h), 0);
+	assert_non_null(h);
+	http_stop(h);
+	http_stop(NULL);
+	h = NULL;
+	c.http.listen = "127.0.0.1:x";
+	assert_int_equal(http_start(&c, &e, &h), -EINVAL);
+	assert_non_null(strstr(e.msg, "127.0.0.1:x"));
+	c.http.listen = "192.0.2.1:0"; /* an address that this machine has not */
+	assert_int_equal(http_start(&c, &e, &h), -EADDRNOTAVAIL);
+	assert_null(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +255,8 @@ int main(void)
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_case_url),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_start_and_stop_without_database),
+		cmocka_unit_test(test_http_start_and_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
