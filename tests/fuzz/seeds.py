@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write seeds for the fuzzers into OUT/{adapters,json,csv}: seeds.py OUT."""
+"""Write seeds for the fuzzers into OUT/{adapters,cel,csv,json,rule}: seeds.py OUT."""
 import os
 import sys
 
@@ -26,6 +26,14 @@ TABLES = [  # the first byte: 0 grids, 1 devices, 2 and 3 the same as JSON lines
     '2{"code":"a","name":"x","level":1}\n{"code":[]}\n',
     '3{"id":"a","class":"bin","adapter":"hub","grid":"g","lon":1.5}\n',
 ]
+CONDITIONS = [  # the first byte: odd = unknown names are left to the evaluation
+    "0a > 60 && b < 20.0 || t", "1x.y + unknown(3)", "0'\\u6ee1' + r\"\"\"a\\\"\"\"", "0b'\\xff\\000' == bytes(s)",
+    "0l.all(x, l.exists(y, x == y || type(x) != int))", "0{1: 'a', 2u: [1.5, null]}[2u][0] in l", "0has(m.k) ? m['k'] : -m.q",
+    "0s.matches('^(a+)+$') && size(s) > 3u", "0timestamp('2009-02-13T23:31:30.5Z').getHours('Asia/Shanghai') % 24",
+    "0duration('1h30m') - duration('-1.5s') > duration('0')", "0l.map(x, x != null, [x, x]).filter(x, x.size() == 2)",
+    "0string(double('1e300') * 2.0) + string(int(b))", "0[1, 2, 3].exists_one(e, e % 2 == 0)", "0.device.`a b`.c",
+    "0((((((((((1))))))))))", "0!!!t ? 0x1F : 0xFFu",
+]
 
 
 def write(folder, items):
@@ -35,7 +43,18 @@ def write(folder, items):
             f.write(data)
 
 
+def packs():
+    rules = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../rules")
+    for name in sorted(os.listdir(rules)):
+        if name.endswith(".yaml") and name != "fields.yaml":
+            with open(os.path.join(rules, name), "rb") as f:
+                head, *items = f.read().split(b"\n  - id:")
+            yield from (b"rules:\n  - id:" + item for item in items)
+
+
 def main(out):
+    write(out + "/cel", [c.encode() for c in CONDITIONS])
+    write(out + "/rule", list(packs()))
     write(out + "/adapters", [bytes([a]) + t.encode() + b"\0" + p.encode() for a, t, p in MESSAGES])
     write(out + "/json", [p.encode() for _, _, p in MESSAGES])
     write(out + "/csv", [t.encode() for t in TABLES])
