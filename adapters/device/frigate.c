@@ -4,7 +4,8 @@
  * (`frigate` as shipped).
  *
  * An object is told of once, when it is new or no longer a false positive, and again when it enters
- * a zone or is recognised: `before` and `after` in each message say so, no memory is needed. All
+ * a zone, is recognised or comes to rest: `before` and `after` in each message say so, no memory is
+ * needed. All
  * other topics (snapshots, motion, counts) are understood and ignored.
  */
 #include "../../hub/times.h"
@@ -122,18 +123,25 @@ static const struct field_map event_fields[] = {
 	{"id", "object_id"},
 };
 
+static bool became(const char *name, const struct json *before, const struct json *after)
+{
+	return json_bool(json_get(after, name)) && !json_bool(json_get(before, name));
+}
+
 static bool event_is_news(struct slice type, const struct json *before, const struct json *after)
 {
 	if (json_bool(json_get(after, "false_positive")) || slice_is(type, "end"))
 		return false;
 	return slice_is(type, "new") || json_bool(json_get(before, "false_positive")) ||
+	       became("stationary", before, after) ||
 	       json_count(json_get(after, "entered_zones")) >
 		       json_count(json_get(before, "entered_zones")) ||
 	       !slice_eq(sub_label_text(json_get(after, "sub_label")),
 			 sub_label_text(json_get(before, "sub_label")));
 }
 
-static int put_picture(struct readings *out, struct reading *r, const struct json *o, struct err *e)
+static int put_snapshot(struct readings *out, struct reading *r, const struct json *o,
+			struct err *e)
 {
 	char path[256];
 	struct slice id = json_str(json_get(o, "id"));
@@ -141,7 +149,7 @@ static int put_picture(struct readings *out, struct reading *r, const struct jso
 		return 0;
 	int n = snprintf(path, sizeof path, "/api/events/%.*s/snapshot.jpg",
 			 (int)MIN_OF(id.n, (size_t)128), id.p);
-	return put_text(out, r, "picture", (struct slice){path, (size_t)n}, e);
+	return put_text(out, r, "snapshot", (struct slice){path, (size_t)n}, e);
 }
 
 static int decode_event(const struct json *doc, struct slice type, struct readings *out,
@@ -165,7 +173,7 @@ static int decode_event(const struct json *doc, struct slice type, struct readin
 		rc = put_text(out, r, "zone", last_of(zones), e);
 	if (!rc)
 		rc = put_list(out, r, "zones", zones, e);
-	return rc ? rc : put_picture(out, r, after, e);
+	return rc ? rc : put_snapshot(out, r, after, e);
 }
 
 /* ---- reviews ---- */
@@ -181,7 +189,7 @@ static int decode_review(const struct json *doc, struct slice type, struct readi
 			 struct err *e)
 {
 	static const struct field_map map[] = {
-		{"severity", "severity"}, {"id", "review_id"}, {"thumb_path", "picture"}};
+		{"severity", "severity"}, {"id", "review_id"}, {"thumb_path", "snapshot"}};
 	const struct json *after = json_get(doc, "after"), *data = json_get(after, "data");
 	struct reading *r;
 	if (!review_is_news(type, json_get(doc, "before"), after))

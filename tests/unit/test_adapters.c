@@ -37,6 +37,29 @@ static int decode(const char *adapter, struct slice topic, struct slice payload,
 	return rc;
 }
 
+/* Each field of these lines stands in the vocabulary that rules are checked against. */
+static void known_fields(const struct buf *lines)
+{
+	struct err e;
+	auto_free char *yaml = NULL;
+	struct slice rest = buf_slice(lines), line;
+	if (file_read("rules/fields.yaml", 1024 * 1024, &yaml, NULL, &e))
+		fail_msg("%s", e.msg);
+	while (slice_cut(&rest, '\n', &line)) {
+		auto_json struct json *doc = NULL;
+		if (!line.n)
+			continue;
+		assert_int_equal(json_parse(line, &json_device_limits, &e, &doc), 0);
+		const struct json *fields = json_get(doc, "fields");
+		for (void *it = json_first(fields); it; it = json_next(fields, it)) {
+			char entry[96];
+			snprintf(entry, sizeof entry, "{name: %s,", json_key(it).p);
+			if (!strstr(yaml, entry))
+				fail_msg("%s is not in rules/fields.yaml", json_key(it).p);
+		}
+	}
+}
+
 struct message {
 	const char *topic, *payload;
 	int rc;		  /* of a plain message */
@@ -56,6 +79,8 @@ static void check_all(const char *adapter, const struct message *m, size_t n, bo
 				 e.msg);
 		if (!rc)
 			assert_string_equal(buf_str(&lines), m[i].want);
+		if (!rc && strcmp(adapter, "frigate") == 0)
+			known_fields(&lines);
 	}
 }
 
@@ -548,7 +573,7 @@ static void frigate_messages(void **state)
 		 "{\"address\":\"c1\",\"kind\":\"event\",\"fields\":{\"event\":\"object\","
 		 "\"label\":"
 		 "\"person\",\"object_id\":\"1.2-x\",\"sub_label\":\"Bob\",\"zone\":\"z1\","
-		 "\"zones\":\"z1\",\"picture\":\"/api/events/1.2-x/snapshot.jpg\"}}"},
+		 "\"zones\":\"z1\",\"snapshot\":\"/api/events/1.2-x/snapshot.jpg\"}}"},
 		/* nothing new */
 		{"frigate/events", "{\"type\":\"update\"," AFTER("") "}", 0, ""},
 		{"frigate/events", "{\"type\":\"end\"," AFTER("") "}", 0, ""},
@@ -569,6 +594,13 @@ static void frigate_messages(void **state)
 		 "{\"address\":\"c1\",\"kind\":\"event\",\"fields\":{\"event\":\"object\","
 		 "\"label\":"
 		 "\"person\",\"object_id\":\"1.2-x\",\"zone\":\"b\",\"zones\":\"a,b\"}}"},
+		{"frigate/events",
+		 "{\"type\":\"update\",\"before\":{\"stationary\":false}," AFTER(
+			 ",\"stationary\":true") "}",
+		 0,
+		 "{\"address\":\"c1\",\"kind\":\"event\",\"fields\":{\"event\":\"object\","
+		 "\"label\":"
+		 "\"person\",\"stationary\":true,\"object_id\":\"1.2-x\"}}"},
 		{"frigate/events", "{\"type\":\"odd\"," AFTER("") "}", -EPROTO, NULL},
 		{"frigate/events", "{\"type\":\"new\"}", -EPROTO, NULL},
 		{"frigate/events", "{\"type\":\"new\",\"after\":{\"label\":\"x\"}}", -EPROTO, NULL},
@@ -622,6 +654,7 @@ static void frigate_samples(void **state)
 			   &lines, &e))
 			fail_msg("%s: %s", samples[i].file, e.msg);
 		assert_int_equal(lines.n > 0, samples[i].readings);
+		known_fields(&lines);
 	}
 }
 
