@@ -143,11 +143,13 @@ int alert_add(struct batch *b, const struct config *conf, const struct anomaly *
 	bool matched = a->kind != ANOMALY_RECOVERED;
 	if (!ba->first_us && matched)
 		ba->first_us = a->at_us;
-	if (!ba->alert.p && a->kind != ANOMALY_SEEN)
+	/* The first firing gives the words, else what recovered. */
+	if (a->kind != ANOMALY_SEEN && (!ba->alert.p || (a->kind == ANOMALY_FIRED && !ba->fired)))
 		r = describe(b, conf, a, ba);
 	ba->fired = ba->fired || a->kind == ANOMALY_FIRED;
 	ba->n += matched;
-	ba->last_us = MAX_OF(ba->last_us, a->at_us);
+	if (matched)
+		ba->last_us = MAX_OF(ba->last_us, a->at_us);
 	ba->recovered_us = a->kind == ANOMALY_RECOVERED ? a->at_us : 0;
 	return r;
 }
