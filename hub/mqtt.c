@@ -43,7 +43,8 @@ struct broker {
 	char *url, *password;
 	/* under m->lock */
 	enum state state;
-	bool held; /* away because the spool is tight */
+	bool held;  /* away because the spool is tight */
+	bool known; /* has been up, or failed: until then it is neither good nor bad news */
 	int64_t next_us, pause_us;
 	size_t awaiting; /* SUBACKs */
 	char why[160];
@@ -79,6 +80,7 @@ static void gone(struct broker *b, const char *why)
 {
 	int64_t now = times_mono_us();
 	b->state = ST_AWAY;
+	b->known = true;
 	b->pause_us = b->pause_us ? MIN_OF(b->pause_us * 2, PAUSE_LAST_US) : PAUSE_FIRST_US;
 	b->next_us = now + jittered(b->pause_us);
 	snprintf(b->why, sizeof b->why, "%s", why ? why : "");
@@ -155,6 +157,7 @@ static void subscribed(struct broker *b)
 	pthread_mutex_lock(&b->m->lock);
 	if (b->state == ST_SUBSCRIBING && --b->awaiting == 0) {
 		b->state = ST_UP;
+		b->known = true;
 		b->pause_us = 0;
 		b->why[0] = 0;
 		log_repeat_over(&b->fault);
@@ -448,17 +451,23 @@ static void step(struct broker *b, bool tight)
 static void tell_health(struct mqtt *m)
 {
 	char why[200] = "";
+	bool known = true;
 	pthread_mutex_lock(&m->lock);
 	for (size_t i = 0; i < m->n && !why[0]; i++) {
 		const struct broker *b = &m->brokers[i];
-		if (b->state != ST_UP)
-			snprintf(why, sizeof why, "broker %s: %s", b->conf->name,
-				 b->held     ? "held back, the spool is tight"
-				 : b->why[0] ? b->why
-					     : "connecting");
+		if (b->state == ST_UP)
+			continue;
+		known = b->known || b->held;
+		snprintf(why, sizeof why, "broker %s: %s", b->conf->name,
+			 b->held     ? "held back, the spool is tight"
+			 : b->why[0] ? b->why
+				     : "connecting");
 	}
 	pthread_mutex_unlock(&m->lock);
-	health_set(HEALTH_MQTT, why[0] ? HEALTH_DEGRADED : HEALTH_OK,
+	health_set(HEALTH_MQTT,
+		   !why[0] ? HEALTH_OK
+		   : known ? HEALTH_DEGRADED
+			   : HEALTH_STARTING,
 		   why[0] ? why
 		   : m->n ? NULL
 			  : "no broker configured");
