@@ -32,7 +32,7 @@ import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HUB = Path(os.environ.get("GRIDHUB_BIN", ROOT / "build" / "release" / "gridhub"))
+HUB = Path(os.environ.get("GRIDHUB_BIN", ROOT / "build" / "release" / "gridhub")).resolve()
 PG_BIN = Path("/usr/lib/postgresql/15/bin")
 SAMPLES = ROOT.parent / "shared" / "samples"  # may be missing: skip then
 
@@ -55,8 +55,31 @@ DEVICES = [
      "grid": "qx-yh-1-1"},
 ]
 
+# A pack for tests that need to know exactly what fires, and when.
+RULES = {"test.yaml": """
+rules:
+  - id: bin-full
+    class: bin
+    when: fill_pct >= 90.0
+    clear: fill_pct < 70.0
+    kind: bin_full
+    severity: high
+    title: {zh-CN: "{device.name}已满{fill_pct}%", en: "{device.name} is {fill_pct} % full"}
+  - id: wrong-drop
+    class: bin
+    when: wrong_drop
+    event: true
+    kind: wrong_drop
+    title: {zh-CN: "{device.name}投放错误", en: "Wrong drop at {device.name}"}
+"""}
+
 
 # ---- small helpers ----
+
+
+def topic_of(device, kind="tele", cls="bin"):
+    """Of a device in the hub's own dialect."""
+    return f"city/v1/qixia/qx-yh-1-1-3/{cls}/{device}/{kind}"
 
 
 def wait_until(what, timeout=15.0, interval=0.05, why=""):
@@ -453,6 +476,17 @@ class Hub:
     def kill(self):
         self.process.kill()
 
+    def wait_end(self, timeout=30.0):
+        """The exit status of a hub that ends by itself."""
+        wait_until(lambda: not self.running, timeout, why="the hub to end")
+        return self.process.popen.returncode
+
+    def wait_log(self, *parts, timeout=20.0):
+        """The first line of the log that has all of these parts."""
+        def line():
+            return next((one for one in self.log.splitlines() if all(part in one for part in parts)), None)
+        return wait_until(line, timeout, why=f"a line with {parts} in the log")
+
     def restart(self):
         if self.running:
             self.stop()
@@ -483,6 +517,14 @@ class Hub:
 
     def metric(self, name):
         return self.metrics()[name]
+
+    def wait_part(self, part, status, why="", timeout=20.0):
+        """Health of one part, once it has this status and `why` stands in its reason."""
+        def look():
+            seen = self.health()["parts"][part]
+            assert seen["status"] == status and why in seen.get("why", ""), seen
+            return seen
+        return wait_until(look, timeout, why=f"health: {part} {status} {why}")
 
     def wait_metric(self, name, at_least, timeout=15.0):
         return wait_until(lambda: self.metric(name) >= at_least and self.metric(name), timeout,
