@@ -8,6 +8,7 @@
 #include "migrate.h"
 #include "times.h"
 
+#define WARNINGS_MAX 10
 #define PROGRESS_ROWS 10000 /* files of more rows say how far they are */
 
 /* A million rows take their time; a person waits for them, and nothing else does. */
@@ -29,12 +30,13 @@ int cmd_open_district(const char *config_path, struct config **ret_config, struc
 }
 
 /* As cmd_open_district, with time for large statements. */
-static int open_for_import(const char *config_path, struct pg **ret_pg, int64_t *ret_district)
+static int open_for_import(const char *config_path, struct config **ret_config, struct pg **ret_pg,
+			   int64_t *ret_district)
 {
 	struct err e = {0};
-	auto_config struct config *c = NULL;
-	if (config_load(cmd_config_path(config_path), &e, &c))
+	if (config_load(cmd_config_path(config_path), &e, ret_config))
 		return cmd_fail(&e);
+	const struct config *c = *ret_config;
 	const struct pg_conf conf = {.conninfo = c->database.conninfo,
 				     .password_file = c->database.password_file,
 				     .app_name = "gridhub import",
@@ -176,9 +178,29 @@ static int report(struct import *im, const struct import_counts *c, bool partial
 	return im->errors_all && !partial ? CMD_FAILED : CMD_OK;
 }
 
+/* Alerts for an endpoint that the configuration does not name would be dead from the start. */
+static void warn_of_endpoints(const struct import *im, const struct config *c)
+{
+	int at = import_column_find(im->kind, SL("endpoint"));
+	size_t missing = 0;
+	for (size_t i = 0; at >= 0 && i < im->nrows; i++) {
+		const struct import_row *row = &im->rows[i];
+		struct slice name = row->cell[at];
+		if (row->bad || !name.n || config_endpoint(c, name) || missing++ >= WARNINGS_MAX)
+			continue;
+		fprintf(stderr,
+			"gridhub: %s:%zu: warning: the configuration has no endpoint \"%.*s\"\n",
+			im->file, row->line, SL_FMT(name));
+	}
+	if (missing > WARNINGS_MAX)
+		fprintf(stderr, "gridhub: %s: and %zu such warnings more\n", im->file,
+			missing - WARNINGS_MAX);
+}
+
 static int import_text(const struct import_kind *kind, const struct import_options *o, char *text,
 		       size_t n)
 {
+	auto_config struct config *c = NULL;
 	auto_pg struct pg *p = NULL;
 	auto_import struct import im;
 	struct import_counts counts = {0};
@@ -192,12 +214,13 @@ static int import_text(const struct import_kind *kind, const struct import_optio
 		report(&im, &counts, false);
 		return CMD_FAILED;
 	}
-	int rc = open_for_import(o->config_path, &p, &district);
+	int rc = open_for_import(o->config_path, &c, &p, &district);
 	if (rc)
 		return rc;
 	if (import_store(&im, p, district, o->partial, &counts, &e))
 		return cmd_fail(&e);
 	progress(&im, "checked and written");
+	warn_of_endpoints(&im, c);
 	return report(&im, &counts, o->partial);
 }
 

@@ -275,7 +275,7 @@ static int add_row(struct import *im, size_t line, struct import_row **ret, stru
 
 /* ---- columns by name ---- */
 
-static int column_find(const struct import_kind *kind, struct slice name)
+int import_column_find(const struct import_kind *kind, struct slice name)
 {
 	for (size_t i = 0; i < kind->ncolumns; i++)
 		if (slice_is(name, kind->columns[i].name))
@@ -314,7 +314,7 @@ static void read_header_cell(struct import *im, struct header *h, const struct c
 {
 	char text[128];
 	struct slice name = slice_trim(row->cell[i]);
-	int c = column_find(im->kind, name);
+	int c = import_column_find(im->kind, name);
 	h->column[i] = c;
 	if (c < 0) {
 		unknown_column(im, row->line, name);
@@ -414,7 +414,7 @@ static int member_text(struct import *im, const struct json *v, struct slice *re
 static int read_member(struct import *im, struct import_row *row, struct slice name,
 		       const struct json *v, struct err *e)
 {
-	int c = column_find(im->kind, name);
+	int c = import_column_find(im->kind, name);
 	if (c < 0) {
 		unknown_column(im, row->line, name);
 		row->bad = true;

@@ -72,6 +72,9 @@ struct import {
 
 enum import_format { IMPORT_CSV, IMPORT_JSONL };
 
+/* The place of the column of that name; -1: the kind has none. */
+int import_column_find(const struct import_kind *kind, struct slice name);
+
 void import_init(struct import *im, const struct import_kind *kind, const char *file);
 void import_done(struct import *im);
 #define auto_import auto_call(import_done)

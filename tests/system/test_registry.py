@@ -85,6 +85,15 @@ def test_lists_are_narrowed_by_grid_and_class(district):
     assert district.cmd("device", "list", "--class", "lamp", check=False).returncode == 2
 
 
+def test_an_endpoint_that_is_not_configured_is_warned_of(hub):
+    done = import_text(hub, "grid", GRID_CSV)
+    assert done.counts == counts(inserted=3)
+    assert 'grid.csv:3: warning: the configuration has no endpoint "leader"' in done.err
+    hub.conf["endpoints"] = [{"name": "leader", "url": "http://127.0.0.1:1/"}]
+    hub.write_conf()
+    assert "warning" not in import_text(hub, "grid", GRID_CSV).err
+
+
 def test_bom_crlf_and_stdin(hub):
     text = "\ufeff" + GRID_CSV.replace("\n", "\r\n")
     done = hub.cmd("grid", "import", "-", input=text)
