@@ -268,11 +268,9 @@ static void refresh_gauges(struct notify *n)
 static void wait_for_work(struct notify *n)
 {
 	int64_t now = times_mono_us();
-	int64_t until = MIN_OF(n->claim_at, n->gauges_at);
+	int64_t until = MIN_OF(n->gauges_at, n->stop_at ? n->stop_at : n->claim_at);
 	if (pick_jobs(n, NOTIFY_DONE, 1))
 		until = MIN_OF(until, n->connect_at);
-	if (n->stop_at)
-		until = MIN_OF(until, n->stop_at);
 	if (until > now)
 		sender_wait(n->sender, MIN_OF(until - now, POLL_US));
 }
