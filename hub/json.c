@@ -228,6 +228,32 @@ void json_put_str(struct buf *b, struct slice s)
 	buf_putc(b, '"');
 }
 
+/* What devices send has a few decimals: n / 10^k, which is exact to write without a search. */
+static bool put_short_decimal(struct buf *b, double v)
+{
+	static const double scale[] = {1, 10, 100, 1000, 10000};
+	for (unsigned k = 0; k < COUNT_OF(scale); k++) {
+		double n = nearbyint(v * scale[k]);
+		if (fabs(n) > 1e15)
+			return false;
+		if (n / scale[k] != v || (n == 0 && signbit(v)))
+			continue;
+		char text[32], *at = text + sizeof text;
+		uint64_t u = (uint64_t)fabs(n);
+		for (unsigned i = 0; u || i <= k; i++) {
+			if (i && i == k)
+				*--at = '.';
+			*--at = (char)('0' + u % 10);
+			u /= 10;
+		}
+		if (n < 0)
+			*--at = '-';
+		buf_put(b, at, (size_t)(text + sizeof text - at));
+		return true;
+	}
+	return false;
+}
+
 void json_put_double(struct buf *b, double v)
 {
 	char tmp[40];
@@ -235,6 +261,8 @@ void json_put_double(struct buf *b, double v)
 		buf_puts(b, "null");
 		return;
 	}
+	if (put_short_decimal(b, v))
+		return;
 	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(tmp, sizeof tmp, "%.*g", digits, v);
 		if (strtod(tmp, NULL) == v)
