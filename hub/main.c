@@ -14,6 +14,7 @@ static const struct command {
 	{"migrate", "bring the database's schema up to date", cmd_migrate},
 	{"grid", "import and list the tree of grids", cmd_grid},
 	{"device", "import and list devices; what came from unknown ones", cmd_device},
+	{"case", "list, show and close cases", cmd_case},
 	{"spool", "look at the spool", cmd_spool},
 	{"decode", "show what an adapter makes of a message", cmd_decode},
 	{"rule", "evaluate conditions of rules", cmd_rule},

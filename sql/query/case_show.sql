@@ -1,0 +1,25 @@
+SELECT json_build_object(
+    'case', c.id, 'state', s.name, 'severity', (ARRAY['low', 'normal', 'high', 'urgent'])[c.severity + 1],
+    'kind', c.kind, 'title', c.title, 'rule', c.rule_id, 'fields', c.fields,
+    'device', json_build_object('id', d.name, 'title', d.title, 'address', d.address, 'adapter', d.adapter),
+    'grid', json_build_object('code', g.code, 'name', g.name),
+    'opened_at', c.opened_at, 'first_seen', c.first_seen, 'last_seen', c.last_seen, 'event_count', c.event_count,
+    'recovered_at', c.recovered_at, 'closed_at', c.closed_at,
+    'history', (SELECT coalesce(json_agg(json_build_object(
+            'at', e.at, 'what', e.what, 'from', f.name, 'to', t.name, 'actor', e.actor, 'reason', e.reason)
+            ORDER BY e.id), '[]')
+        FROM case_event e LEFT JOIN case_state f ON f.state = e.from_state LEFT JOIN case_state t ON t.state = e.to_state
+        WHERE e.district_id = c.district_id AND e.case_id = c.id),
+    'alerts_owed', (SELECT coalesce(json_agg(json_build_object(
+            'id', o.id, 'event', o.event, 'endpoint', o.endpoint, 'attempts', o.attempts, 'next_at', o.next_at,
+            'dead_at', o.dead_at, 'dead_reason', o.dead_reason) ORDER BY o.id), '[]')
+        FROM outbox o WHERE o.district_id = c.district_id AND o.case_id = c.id),
+    'deliveries', (SELECT coalesce(json_agg(json_build_object(
+            'at', v.at, 'endpoint', v.endpoint, 'attempt', v.attempt, 'result', v.result, 'status', v.status,
+            'latency_ms', v.latency_ms, 'detail', v.detail) ORDER BY v.id), '[]')
+        FROM delivery v WHERE v.district_id = c.district_id AND v.case_id = c.id))
+FROM grid_case c
+JOIN case_state s ON s.state = c.state
+LEFT JOIN device d ON d.district_id = c.district_id AND d.id = c.device_id
+LEFT JOIN grid g ON g.district_id = c.district_id AND g.id = c.grid_id
+WHERE c.district_id = $1 AND c.id = $2
