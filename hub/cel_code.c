@@ -339,7 +339,7 @@ static bool gen_match(struct gen *g, const struct cel_node *n)
 {
 	struct cel_program *p = g->prog;
 	const struct cel_node *pattern = n->nkids == 2 ? n->kids[1] : NULL;
-	size_t at;
+	size_t at = 0;
 	char why[128];
 	if (!pattern || !slice_is(n->name, "matches") || pattern->kind != NODE_CONST ||
 	    pattern->value.type != CEL_STRING)

@@ -7,6 +7,8 @@
 #include "cel_time.h"
 
 #define OVERLOAD CEL_FAIL(CEL_F_OVERLOAD)
+#define EDGE_63 9223372036854775808.0 /* 2 to the 63 */
+#define EDGE_64 18446744073709551616.0
 
 static size_t count_runes(struct slice s)
 {
@@ -106,8 +108,8 @@ static struct cel_value fn_int(struct cel_room *room, const struct cel_value *a,
 	if (a->type == CEL_UINT)
 		return a->u <= INT64_MAX ? CEL_OF_INT((int64_t)a->u) : CEL_FAIL(CEL_F_RANGE);
 	if (a->type == CEL_DOUBLE) /* both edges are refused: a double cannot tell them apart */
-		return a->d > -0x1p63 && a->d < 0x1p63 ? CEL_OF_INT((int64_t)a->d)
-						       : CEL_FAIL(CEL_F_RANGE);
+		return a->d > -EDGE_63 && a->d < EDGE_63 ? CEL_OF_INT((int64_t)a->d)
+							 : CEL_FAIL(CEL_F_RANGE);
 	if (a->type == CEL_TIMESTAMP)
 		return CEL_OF_INT(a->i);
 	if (a->type != CEL_STRING)
@@ -134,8 +136,8 @@ static struct cel_value fn_uint(struct cel_room *room, const struct cel_value *a
 	if (a->type == CEL_INT)
 		return a->i >= 0 ? CEL_OF_UINT((uint64_t)a->i) : CEL_FAIL(CEL_F_RANGE);
 	if (a->type == CEL_DOUBLE)
-		return a->d > -1 && a->d < 0x1p64 ? CEL_OF_UINT((uint64_t)a->d)
-						  : CEL_FAIL(CEL_F_RANGE);
+		return a->d > -1 && a->d < EDGE_64 ? CEL_OF_UINT((uint64_t)a->d)
+						   : CEL_FAIL(CEL_F_RANGE);
 	return a->type == CEL_STRING ? uint_of_text(cel_text(*a)) : OVERLOAD;
 }
 
@@ -253,10 +255,10 @@ static struct cel_value fn_string(struct cel_room *room, const struct cel_value 
 	if (!print_scalar(a, tmp, sizeof tmp))
 		return OVERLOAD;
 	size_t len = strlen(tmp);
-	char *p = cel_alloc(room, len);
+	char *p = cel_alloc(room, len + 1);
 	if (!p)
 		return CEL_FAIL(CEL_F_MEMORY);
-	memcpy(p, tmp, len);
+	memcpy(p, tmp, len + 1);
 	return (struct cel_value){.type = CEL_STRING, .n = (uint32_t)len, .p = p};
 }
 

@@ -1,5 +1,7 @@
 #include "cel_parse.h"
 
+#include <assert.h>
+
 struct parser {
 	struct cel_lexer lx;
 	struct cel_token tok; /* the next one */
@@ -97,7 +99,7 @@ static int parse_list(struct parser *p, struct cel_node *n, enum cel_op end, boo
 		      const char *what)
 {
 	while (!is_op(p, end)) {
-		struct cel_node *kid;
+		struct cel_node *kid = NULL;
 		int r = parse_expr(p, &kid);
 		if (!r)
 			r = add_kid(p, n, kid);
@@ -323,7 +325,7 @@ static int parse_dot(struct parser *p, struct cel_node **n)
 
 static int parse_index(struct parser *p, struct cel_node **n)
 {
-	struct cel_node *key;
+	struct cel_node *key = NULL;
 	size_t at = p->tok.at;
 	int r = advance(p);
 	if (!r)
@@ -336,6 +338,7 @@ static int parse_index(struct parser *p, struct cel_node **n)
 static int parse_member(struct parser *p, struct cel_node *n, struct cel_node **ret)
 {
 	int r = 0;
+	assert(n);
 	for (;;) {
 		if (is_op(p, OP_DOT))
 			r = parse_dot(p, &n);
@@ -357,7 +360,7 @@ static int parse_member(struct parser *p, struct cel_node *n, struct cel_node **
 /* A minus right before a number belongs to the number. */
 static int parse_minus(struct parser *p, size_t at, struct cel_node **ret)
 {
-	struct cel_node *n;
+	struct cel_node *n = NULL;
 	int r;
 	if (p->tok.kind == TOK_INT) {
 		r = parse_int(p, true, &n);
@@ -377,7 +380,7 @@ static int parse_minus(struct parser *p, size_t at, struct cel_node **ret)
 
 static int parse_prefix(struct parser *p, struct cel_node **ret)
 {
-	struct cel_node *n;
+	struct cel_node *n = NULL;
 	size_t at = p->tok.at;
 	int r;
 	if (is_op(p, OP_SUB)) {
@@ -453,7 +456,7 @@ static int precedence(const struct parser *p)
 /* Operators of precedence `least` and above; all of them group to the left. */
 static int parse_binary(struct parser *p, int least, struct cel_node **ret)
 {
-	struct cel_node *left, *right;
+	struct cel_node *left = NULL, *right = NULL;
 	int r = parse_unary(p, &left);
 	if (r)
 		return r;
@@ -475,7 +478,7 @@ static int parse_binary(struct parser *p, int least, struct cel_node **ret)
 
 static int parse_expr(struct parser *p, struct cel_node **ret)
 {
-	struct cel_node *cond, *yes, *no;
+	struct cel_node *cond = NULL, *yes = NULL, *no = NULL;
 	int r = parse_binary(p, 1, &cond);
 	if (r)
 		return r;
@@ -501,7 +504,7 @@ static int parse_expr(struct parser *p, struct cel_node **ret)
 int cel_parse(struct slice text, struct arena *arena, struct cel_diag *diag, struct cel_node **ret)
 {
 	struct parser p = {.lx = {.text = text, .arena = arena, .diag = diag}};
-	struct cel_node *n;
+	struct cel_node *n = NULL;
 	int r = advance(&p);
 	if (!r)
 		r = parse_expr(&p, &n);

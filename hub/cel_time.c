@@ -59,23 +59,38 @@ static bool duration_unit(struct slice *s, int64_t *ret)
 	return false;
 }
 
+static bool is_digit(struct slice s)
+{
+	return s.n && s.p[0] >= '0' && s.p[0] <= '9';
+}
+
+static void cut_char(struct slice *s)
+{
+	s->p++;
+	s->n--;
+}
+
 /* One "1.5h" off the front of *s, added to *sum; 0, -EINVAL, -ERANGE. */
 static int duration_term(struct slice *s, int64_t sign, int64_t *sum)
 {
-	int64_t whole = 0, unit, part = 0;
-	long double fraction = 0, place = 0.1L;
+	int64_t whole = 0, fraction = 0, place = 1, unit;
 	size_t digits = 0;
-	for (; s->n && s->p[0] >= '0' && s->p[0] <= '9'; s->p++, s->n--, digits++)
+	for (; is_digit(*s); cut_char(s), digits++)
 		if (__builtin_mul_overflow(whole, 10, &whole) ||
 		    __builtin_add_overflow(whole, s->p[0] - '0', &whole))
 			return -ERANGE;
-	if (s->n && s->p[0] == '.')
-		for (s->p++, s->n--; s->n && s->p[0] >= '0' && s->p[0] <= '9';
-		     s->p++, s->n--, digits++, place /= 10)
-			fraction += place * (s->p[0] - '0');
+	if (s->n && s->p[0] == '.') {
+		for (cut_char(s); is_digit(*s); cut_char(s), digits++) {
+			if (place >= NANOS)
+				continue; /* smaller than a nanosecond of an hour */
+			fraction = fraction * 10 + (s->p[0] - '0');
+			place *= 10;
+		}
+	}
 	if (!digits || !duration_unit(s, &unit))
 		return -EINVAL;
-	part = (int64_t)(fraction * (long double)unit + 0.5L);
+	int64_t part =
+		(int64_t)((long double)fraction * (long double)unit / (long double)place + 0.5L);
 	if (__builtin_mul_overflow(whole, unit * sign, &whole) ||
 	    __builtin_add_overflow(*sum, whole, sum) ||
 	    __builtin_add_overflow(*sum, part * sign, sum))
@@ -209,17 +224,20 @@ static bool zone_file_offset(struct slice zone, int64_t at, int64_t *ret)
 	return tzif_offset((const unsigned char *)file, n, at, ret);
 }
 
+/* "+08:00", "-02:30", "05:45" */
 static bool fixed_offset(struct slice zone, int64_t *ret)
 {
-	int h, m;
-	char tmp[8] = {0}, extra;
-	bool sign = zone.n && (zone.p[0] == '-' || zone.p[0] == '+');
-	if (zone.n < 5 || zone.n > 6 || zone.p[zone.n - 3] != ':')
+	int64_t h, m;
+	bool west = slice_starts(zone, "-");
+	struct slice rest = zone, hours;
+	if (west || slice_starts(zone, "+"))
+		cut_char(&rest);
+	if (!is_digit(rest) || !slice_cut(&rest, ':', &hours) || !rest.p || rest.n != 2 ||
+	    !is_digit(rest) || hours.n > 2)
 		return false;
-	memcpy(tmp, zone.p + sign, zone.n - sign);
-	if (sscanf(tmp, "%2d:%2d%c", &h, &m, &extra) != 2 || h < 0 || m < 0 || h > 23 || m > 59)
+	if (slice_to_i64(hours, &h) || slice_to_i64(rest, &m) || h > 23 || m > 59)
 		return false;
-	*ret = (zone.p[0] == '-' ? -60 : 60) * (h * 60 + m);
+	*ret = (west ? -60 : 60) * (h * 60 + m);
 	return true;
 }
 

@@ -66,11 +66,11 @@ static int print_error(struct slice message)
 /* The line at fault with a caret under it, for people. */
 static void point_at(struct slice text, const struct cel_diag *d)
 {
-	size_t from = d->at, to = d->at;
+	size_t from = d->at, to;
 	while (from && text.p[from - 1] != '\n')
 		from--;
-	while (to < text.n && text.p[to] != '\n')
-		to++;
+	for (to = d->at; to < text.n && text.p[to] != '\n'; to++)
+		;
 	if (to - from <= 200)
 		fprintf(stderr, "%.*s\n%*s^ %s\n", (int)(to - from), text.p + from, d->col - 1, "",
 			d->msg);

@@ -461,7 +461,7 @@ int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 	st->since_us = saved->since_us;
 	st->seen_us = saved->seen_us;
 	free(st->fields);
-	st->nfields = saved->fields.n <= RULE_FIELDS_MAX + 1 ? (uint8_t)saved->fields.n : 0;
+	st->nfields = saved->fields.n <= UINT8_MAX ? (uint8_t)saved->fields.n : 0;
 	st->fields = st->nfields ? slice_dup((struct slice){saved->fields.p, st->nfields}) : NULL;
 	if (!st->fields)
 		st->nfields = 0;

@@ -23,6 +23,10 @@ struct state {
 	char *fields;	   /* JSON, owned */
 };
 
+/* With its fields, its place in the heap and what malloc adds; the bound is a promise. */
+#define STATE_BYTES (sizeof(struct state) + RULE_FIELDS_MAX + 1 + sizeof(void *) + 2 * 16)
+_Static_assert(STATE_BYTES <= 300, "a state takes at most 300 bytes");
+
 struct seen {
 	uint32_t slot;
 	uint32_t at_hi, at_lo; /* int64_t in two halves: 12 bytes an entry, not 16 */
