@@ -271,8 +271,6 @@ def test_a_hundred_thousand_devices(district):
     assert "read 100001 rows" in done.err
     assert district.db.value("SELECT count(*) FROM device WHERE parent_id IS NOT NULL") == 85714 + 1
     assert import_text(district, "device", text).counts == counts(unchanged=100001)
-    text = text.replace("传感器", "探头")
-    assert import_text(district, "device", text).counts == counts(updated=100000, unchanged=1)
     print(f"100,001 devices in {first:.1f} s")
     assert first < 30
 
