@@ -134,6 +134,9 @@ static struct cel_value compare(struct cel_vm *vm, enum cel_op op, struct cel_va
 		return b;
 	if (op == OP_EQ || op == OP_NE)
 		return CEL_OF_BOOL(cel_equal(&vm->room, a, b) == (op == OP_EQ));
+	bool texts = a.type == CEL_STRING || a.type == CEL_BYTES;
+	if (texts && a.type == b.type && !cel_charge(&vm->room, MIN_OF(a.n, b.n) / 64))
+		return CEL_FAIL(vm->room.why);
 	int r = cel_order(a, b, &order);
 	if (r)
 		return r == -EDOM ? CEL_OF_BOOL(false) : CEL_FAIL(CEL_F_OVERLOAD);
@@ -195,10 +198,12 @@ static struct cel_value match(struct cel_vm *vm, uint32_t regex, struct cel_valu
 	bool found;
 	if (text.type != CEL_STRING)
 		return text.type == CEL_ERROR ? text : CEL_FAIL(CEL_F_OVERLOAD);
-	cel_charge(&vm->room, 20 + text.n / 16);
-	if (cel_regex_match(vm->prog->regexes[regex], cel_text(text), &found))
-		return CEL_FAIL(CEL_F_REGEX);
-	return CEL_OF_BOOL(found);
+	if (!cel_charge(&vm->room, CEL_MATCH_STEPS + text.n / 16))
+		return CEL_FAIL(vm->room.why);
+	if (!cel_regex_match(vm->prog->regexes[regex], cel_text(text), &found))
+		return CEL_OF_BOOL(found);
+	cel_charge(&vm->room, CEL_MATCH_FAILED_STEPS);
+	return CEL_FAIL(CEL_F_REGEX);
 }
 
 /* ---- lists, maps ---- */

@@ -46,20 +46,20 @@ static struct cel_value fn_contains(struct cel_room *room, const struct cel_valu
 
 static struct cel_value fn_starts_with(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
-	(void)room;
 	(void)n;
 	if (!two_strings(a))
 		return OVERLOAD;
+	cel_charge(room, a[1].n / 64);
 	struct slice head = {a[0].p, MIN_OF(a[0].n, a[1].n)};
 	return CEL_OF_BOOL(slice_eq(head, cel_text(a[1])));
 }
 
 static struct cel_value fn_ends_with(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
-	(void)room;
 	(void)n;
 	if (!two_strings(a))
 		return OVERLOAD;
+	cel_charge(room, a[1].n / 64);
 	uint32_t k = MIN_OF(a[0].n, a[1].n);
 	struct slice tail = {k ? a[0].p + (a[0].n - k) : NULL, k};
 	return CEL_OF_BOOL(slice_eq(tail, cel_text(a[1])));
@@ -75,10 +75,13 @@ static struct cel_value fn_matches(struct cel_room *room, const struct cel_value
 	bool found;
 	if (!two_strings(a))
 		return OVERLOAD;
-	if (!cel_charge(room, 1000) || cel_regex_new(cel_text(a[1]), &at, why, &re))
+	if (!cel_charge(room, 10 * CEL_MATCH_STEPS + a->n / 16) ||
+	    cel_regex_new(cel_text(a[1]), &at, why, &re))
 		return CEL_FAIL(CEL_F_REGEX);
 	int r = cel_regex_match(re, cel_text(a[0]), &found);
 	cel_regex_free(re);
+	if (r)
+		cel_charge(room, CEL_MATCH_FAILED_STEPS);
 	return r ? CEL_FAIL(CEL_F_REGEX) : CEL_OF_BOOL(found);
 }
 
@@ -249,6 +252,7 @@ static struct cel_value fn_string(struct cel_room *room, const struct cel_value 
 	(void)n;
 	if (a->type == CEL_STRING)
 		return *a;
+	cel_charge(room, a->type == CEL_BYTES ? a->n / 64 : 0);
 	if (a->type == CEL_BYTES)
 		return slice_utf8_ok(cel_text(*a), &bad) ? CEL_OF_TEXT(CEL_STRING, cel_text(*a))
 							 : CEL_FAIL(CEL_F_UTF8);
@@ -284,12 +288,16 @@ static struct cel_value fn_duration(struct cel_room *room, const struct cel_valu
 
 /* ---- parts of a timestamp or duration: x.getHours(), x.getHours("Asia/Shanghai") ---- */
 
-static struct cel_value part(const struct cel_value *a, unsigned n, enum cel_part p)
+#define ZONE_STEPS 200 /* its file is read */
+
+static struct cel_value part(struct cel_room *room, const struct cel_value *a, unsigned n,
+			     enum cel_part p)
 {
 	if (a->type == CEL_DURATION && n == 1)
 		return cel_duration_part(*a, p);
 	if (a->type != CEL_TIMESTAMP || (n == 2 && a[1].type != CEL_STRING))
 		return OVERLOAD;
+	cel_charge(room, n == 2 ? ZONE_STEPS : 0);
 	return cel_timestamp_part(*a, n == 2 ? cel_text(a[1]) : SL("UTC"), p);
 }
 
@@ -297,8 +305,7 @@ static struct cel_value part(const struct cel_value *a, unsigned n, enum cel_par
 	static struct cel_value name_(struct cel_room *room, const struct cel_value *a, \
 				      unsigned n)                                       \
 	{                                                                               \
-		(void)room;                                                             \
-		return part(a, n, part_);                                               \
+		return part(room, a, n, part_);                                         \
 	}
 
 PART_FN(fn_year, CEL_PART_YEAR)

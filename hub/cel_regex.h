@@ -13,6 +13,10 @@
 struct cel_regex;
 
 #define CEL_PATTERN_MAX 1024 /* bytes */
+/* What a match counts for among the steps of an evaluation: one that works, one that reached a
+ * limit. */
+#define CEL_MATCH_STEPS 100
+#define CEL_MATCH_FAILED_STEPS 10000
 
 /* -EINVAL: *ret_at = byte offset of the fault in the pattern, why says what; -ENOMEM. */
 must_check int cel_regex_new(struct slice pattern, size_t *ret_at, char why[static 128],

@@ -157,7 +157,9 @@ static bool equal_maps(struct cel_room *room, struct cel_value a, struct cel_val
 bool cel_equal(struct cel_room *room, struct cel_value a, struct cel_value b)
 {
 	int order;
-	if (!cel_charge(room, 1))
+	bool long_texts =
+		(a.type == CEL_STRING || a.type == CEL_BYTES) && a.type == b.type && a.n == b.n;
+	if (!cel_charge(room, 1 + (long_texts ? a.n / 64 : 0)))
 		return false;
 	if (a.type != b.type)
 		return is_num(a) && is_num(b) && order_nums(a, b, &order) == 0 && order == 0;

@@ -427,6 +427,9 @@ int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, voi
 		r = r ? r : one;
 	}
 	use_tables(s, &t);
+	for (size_t i = s->nheap / 2;
+	     i-- > 0;) /* equal times are ordered by the rules' new places */
+		heap_down(s, i);
 	rules_ref(set);
 	rules_unref(s->set);
 	s->set = set;
