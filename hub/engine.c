@@ -20,6 +20,7 @@
  */
 
 #define IDLE_US (200 * TIMES_MS)
+#define NAP_US (5 * TIMES_MS) /* between looks at the spool while a batch is being filled */
 #define RELEASE_KEEP \
 	DEDUP_WINDOW /* records kept in the spool behind the cursor, to fill dedup at start */
 
@@ -370,6 +371,17 @@ static bool draining(struct engine *en)
 	return s;
 }
 
+/* Sleep, but for a stop; unlike in spool_wait nobody has to wake the engine for each message that
+ * comes in. */
+static void nap(struct engine *en, int64_t us)
+{
+	struct timespec until = times_mono_in(us);
+	pthread_mutex_lock(&en->lock);
+	if (!en->stopping)
+		pthread_cond_timedwait(&en->wake, &en->lock, &until);
+	pthread_mutex_unlock(&en->lock);
+}
+
 /* Take records until the batch is full, its time is over, or the spool is drained and nothing is
  * waiting. */
 static int fill(struct engine *en, bool *ret_drained)
@@ -396,7 +408,7 @@ static int fill(struct engine *en, bool *ret_drained)
 		if (!begun_us || urgent || draining(en) ||
 		    now - begun_us >= en->conf->intake.batch_us)
 			return 0;
-		spool_wait(en->spool, en->conf->intake.batch_us - (now - begun_us));
+		nap(en, MIN_OF(NAP_US, en->conf->intake.batch_us - (now - begun_us)));
 	}
 	return 0;
 }
@@ -452,15 +464,6 @@ static int round_once(struct engine *en, bool *ret_idle)
 	return 0;
 }
 
-static void pause_engine(struct engine *en)
-{
-	struct timespec until = times_mono_in(IDLE_US);
-	pthread_mutex_lock(&en->lock);
-	if (!en->stopping)
-		pthread_cond_timedwait(&en->wake, &en->lock, &until);
-	pthread_mutex_unlock(&en->lock);
-}
-
 static void *engine_main(void *arg)
 {
 	struct engine *en = arg;
@@ -478,7 +481,7 @@ static void *engine_main(void *arg)
 			break;
 		}
 		if (!en->begun || !was_begun)
-			pause_engine(en);
+			nap(en, IDLE_US);
 		else if (idle && draining(en))
 			break;
 		else if (idle)
