@@ -138,6 +138,17 @@ static int begin_at(struct engine *en, uint64_t last_seq)
 	return spool_seek(en->spool, last_seq + 1);
 }
 
+/* What is committed leaves the spool, but for what dedup is filled with at the next start; without
+ * room for that it leaves, too, or the brokers would be held back for ever. */
+static void release(struct engine *en, uint64_t committed)
+{
+	struct spool_stat st;
+	spool_stat(en->spool, &st);
+	uint64_t keep = st.bytes > (uint64_t)en->conf->spool.max_bytes / 2 ? 0 : RELEASE_KEEP;
+	if (committed > keep)
+		spool_release(en->spool, committed - keep);
+}
+
 static int apply_changes(struct engine *en, struct store_changes *c)
 {
 	int r = for_rows(en, c->grids, put_grid);
@@ -156,6 +167,7 @@ static int apply_changes(struct engine *en, struct store_changes *c)
 		if (!r)
 			r = begin_at(en, c->last_seq);
 		if (!r) {
+			release(en, c->last_seq);
 			en->begun = true;
 			health_set(HEALTH_ENGINE, HEALTH_OK, NULL);
 		}
@@ -496,8 +508,7 @@ static void on_committed(void *ctx, uint64_t last_seq, size_t alerts)
 {
 	struct engine *en = ctx;
 	atomic_store(&en->committed_seq, last_seq);
-	if (last_seq > RELEASE_KEEP)
-		spool_release(en->spool, last_seq - RELEASE_KEEP);
+	release(en, last_seq);
 	if (alerts)
 		en->hooks.owed(en->hooks.ctx);
 }
