@@ -7,6 +7,7 @@
 #include "health.h"
 #include "log.h"
 #include "metrics.h"
+#include "mqtt_paho.h"
 #include "times.h"
 
 /*
@@ -16,7 +17,6 @@
  * unacknowledged, until it can, or the process ends).
  */
 
-#define OLDEST_PAHO "1.3.10"
 #define CONNECT_TIMEOUT_S 10
 #define PAUSE_FIRST_US (500 * TIMES_MS)
 #define PAUSE_LAST_US (60 * TIMES_SEC)
@@ -32,6 +32,7 @@ enum state {
 	ST_CONNECTING,	/* waiting for Paho */
 	ST_CONNECTED,	/* connected, not yet subscribed */
 	ST_SUBSCRIBING, /* waiting for SUBACKs */
+	ST_PARTLY,	/* connected, a subscription was refused; subscribe again at next_us */
 	ST_UP,
 	ST_LEAVING, /* waiting for Paho to disconnect */
 };
@@ -46,8 +47,8 @@ struct broker {
 	bool held;  /* away because the spool is tight */
 	bool known; /* has been up, or failed: until then it is neither good nor bad news */
 	int64_t next_us, pause_us;
-	size_t awaiting; /* SUBACKs */
-	char why[160];
+	size_t awaiting;	     /* SUBACKs */
+	char why[160], tls_why[120]; /* of the last fault */
 	struct log_repeat fault;
 	uint64_t dropped; /* as the broker's $SYS says */
 };
@@ -76,10 +77,10 @@ static int64_t jittered(int64_t us)
 }
 
 /* With m->lock held. */
-static void gone(struct broker *b, const char *why)
+static void gone(struct broker *b, enum state to, const char *why)
 {
 	int64_t now = times_mono_us();
-	b->state = ST_AWAY;
+	b->state = to;
 	b->known = true;
 	b->pause_us = b->pause_us ? MIN_OF(b->pause_us * 2, PAUSE_LAST_US) : PAUSE_FIRST_US;
 	b->next_us = now + jittered(b->pause_us);
@@ -98,19 +99,32 @@ static void move(struct broker *b, enum state to)
 	pthread_mutex_unlock(&b->m->lock);
 }
 
-static void failed(struct broker *b, const char *what, int code, int reason, const char *message)
+/* to: ST_AWAY; or ST_PARTLY, still connected and perhaps with other subscriptions. */
+static void failed(struct broker *b, enum state to, const char *what, int code, int reason,
+		   const char *message)
 {
-	char why[160];
-	const char *text =
-		reason > 0 ? MQTTReasonCode_toString((enum MQTTReasonCodes)reason) : NULL;
-	snprintf(why, sizeof why, "%s: %s (%d)", what,
-		 text	   ? text
-		 : message ? message
-			   : MQTTAsync_strerror(code),
-		 reason > 0 ? reason : code);
+	char why[sizeof b->why];
 	pthread_mutex_lock(&b->m->lock);
-	gone(b, why);
+	mqtt_paho_words(&(struct mqtt_fault){.what = what,
+					     .v5 = b->conf->version == 5,
+					     .code = code,
+					     .reason = reason,
+					     .message = message,
+					     .tls = b->tls_why},
+			why, sizeof why);
+	b->tls_why[0] = 0;
+	if (to == ST_AWAY || b->state == ST_SUBSCRIBING)
+		gone(b, to, why);
 	pthread_mutex_unlock(&b->m->lock);
+}
+
+static int on_tls_error(const char *line, size_t n, void *ctx)
+{
+	struct broker *b = ctx;
+	pthread_mutex_lock(&b->m->lock);
+	mqtt_paho_tls_reason((struct slice){line, n}, b->tls_why, sizeof b->tls_why);
+	pthread_mutex_unlock(&b->m->lock);
+	return 1;
 }
 
 static void on_connected(void *ctx, MQTTAsync_successData *d)
@@ -127,13 +141,14 @@ static void on_connected5(void *ctx, MQTTAsync_successData5 *d)
 
 static void on_connect_failed(void *ctx, MQTTAsync_failureData *d)
 {
-	failed(ctx, "cannot connect", d ? d->code : MQTTASYNC_FAILURE, 0, d ? d->message : NULL);
+	failed(ctx, ST_AWAY, "cannot connect", d ? d->code : MQTTASYNC_FAILURE, 0,
+	       d ? d->message : NULL);
 }
 
 static void on_connect_failed5(void *ctx, MQTTAsync_failureData5 *d)
 {
-	failed(ctx, "cannot connect", d ? d->code : MQTTASYNC_FAILURE, d ? (int)d->reasonCode : 0,
-	       d ? d->message : NULL);
+	failed(ctx, ST_AWAY, "cannot connect", d ? d->code : MQTTASYNC_FAILURE,
+	       d ? (int)d->reasonCode : 0, d ? d->message : NULL);
 }
 
 static void on_lost(void *ctx, char *cause)
@@ -141,7 +156,7 @@ static void on_lost(void *ctx, char *cause)
 	struct broker *b = ctx;
 	metric_add(M_MQTT_LOST, 1);
 	pthread_mutex_lock(&b->m->lock);
-	gone(b, cause ? cause : "the connection broke");
+	gone(b, ST_AWAY, cause ? cause : "the connection broke");
 	pthread_mutex_unlock(&b->m->lock);
 }
 
@@ -149,7 +164,7 @@ static void on_lost(void *ctx, char *cause)
 static void on_told_to_go(void *ctx, MQTTProperties *p, enum MQTTReasonCodes reason)
 {
 	(void)p;
-	failed(ctx, "disconnected by the broker", MQTTASYNC_FAILURE, (int)reason, NULL);
+	failed(ctx, ST_AWAY, "disconnected by the broker", MQTTASYNC_FAILURE, (int)reason, NULL);
 }
 
 static void subscribed(struct broker *b)
@@ -181,13 +196,13 @@ static void on_subscribed5(void *ctx, MQTTAsync_successData5 *d)
 
 static void on_subscribe_failed(void *ctx, MQTTAsync_failureData *d)
 {
-	failed(ctx, "a subscription was refused", d ? d->code : MQTTASYNC_FAILURE, 0,
+	failed(ctx, ST_PARTLY, "a subscription was refused", d ? d->code : MQTTASYNC_FAILURE, 0,
 	       d ? d->message : NULL);
 }
 
 static void on_subscribe_failed5(void *ctx, MQTTAsync_failureData5 *d)
 {
-	failed(ctx, "a subscription was refused", d ? d->code : MQTTASYNC_FAILURE,
+	failed(ctx, ST_PARTLY, "a subscription was refused", d ? d->code : MQTTASYNC_FAILURE,
 	       d ? (int)d->reasonCode : 0, d ? d->message : NULL);
 }
 
@@ -289,38 +304,20 @@ static int on_message(void *ctx, char *topic, int topic_len, MQTTAsync_message *
 
 /* ---- what we tell Paho; the control thread, without the lock ---- */
 
-static MQTTAsync_SSLOptions ssl_options(const struct broker_conf *c)
-{
-	MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
-	ssl.trustStore = c->ca_file;
-	ssl.CApath = c->ca_file ? NULL : "/etc/ssl/certs";
-	ssl.keyStore = c->cert_file;
-	ssl.privateKey = c->key_file;
-	ssl.enableServerCertAuth = 1;
-	ssl.verify = 1;
-	ssl.sslVersion = MQTT_SSL_VERSION_TLS_1_2;
-	return ssl;
-}
-
-static void add_property(MQTTProperties *props, enum MQTTPropertyCodes code, int64_t value)
-{
-	MQTTProperty p = {.identifier = code};
-	if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM)
-		p.value.integer2 = (unsigned short)value;
-	else
-		p.value.integer4 = (unsigned int)value;
-	if (MQTTProperties_add(props, &p))
-		log_error("mqtt", KM("cannot set a connect property"), KI("property", code));
-}
-
 static void connect_broker(struct broker *b)
 {
+	if (MQTTAsync_isConnected(b->handle)) { /* it was subscribing that failed */
+		move(b, ST_CONNECTED);
+		return;
+	}
 	const struct broker_conf *c = b->conf;
 	bool v5 = c->version == 5;
 	MQTTAsync_connectOptions o4 = MQTTAsync_connectOptions_initializer;
 	MQTTAsync_connectOptions o5 = MQTTAsync_connectOptions_initializer5;
 	MQTTAsync_connectOptions o = v5 ? o5 : o4;
-	MQTTAsync_SSLOptions ssl = ssl_options(c);
+	MQTTAsync_SSLOptions ssl = mqtt_paho_tls(c);
+	ssl.ssl_error_cb = on_tls_error;
+	ssl.ssl_error_context = b;
 	MQTTProperties props = MQTTProperties_initializer;
 	o.keepAliveInterval = (int)(c->keepalive_us / TIMES_SEC);
 	o.connectTimeout = CONNECT_TIMEOUT_S;
@@ -331,9 +328,9 @@ static void connect_broker(struct broker *b)
 		o.ssl = &ssl;
 	if (v5) {
 		o.cleanstart = 0;
-		add_property(&props, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL,
-			     c->session_expiry_us / TIMES_SEC);
-		add_property(&props, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, c->receive_maximum);
+		mqtt_paho_property(&props, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL,
+				   c->session_expiry_us / TIMES_SEC);
+		mqtt_paho_property(&props, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, c->receive_maximum);
 		o.connectProperties = &props;
 		o.onSuccess5 = on_connected5;
 		o.onFailure5 = on_connect_failed5;
@@ -346,7 +343,7 @@ static void connect_broker(struct broker *b)
 	int rc = MQTTAsync_connect(b->handle, &o);
 	MQTTProperties_free(&props);
 	if (rc != MQTTASYNC_SUCCESS)
-		failed(b, "cannot connect", rc, 0, NULL);
+		failed(b, ST_AWAY, "cannot connect", rc, 0, NULL);
 }
 
 static int subscribe_one(struct broker *b, const char *topic, int qos, bool told)
@@ -377,7 +374,7 @@ static void subscribe_all(struct broker *b)
 	for (size_t i = 0; i < b->conf->nsubs; i++) {
 		int rc = subscribe_one(b, b->conf->subs[i].topic, (int)b->conf->subs[i].qos, true);
 		if (rc != MQTTASYNC_SUCCESS) {
-			failed(b, "cannot subscribe", rc, 0, NULL);
+			failed(b, ST_AWAY, "cannot subscribe", rc, 0, NULL);
 			return;
 		}
 	}
@@ -412,12 +409,14 @@ static enum state next_step(struct broker *b, bool tight)
 	} else if (s == ST_AWAY && now >= b->next_us) {
 		b->held = false;
 		b->state = ST_CONNECTING;
-	} else if (s == ST_UP && tight) {
+	} else if ((s == ST_UP || s == ST_PARTLY) && tight) {
 		b->held = true;
 		b->state = ST_LEAVING;
 		metric_add(M_MQTT_HELD, 1);
 		log_warn("mqtt", KM("the spool is tight, leaving the broker (its session stays)"),
 			 KS("broker", b->conf->name));
+	} else if (s == ST_PARTLY && now >= b->next_us) {
+		b->state = ST_CONNECTED;
 	} else if (s != ST_CONNECTED) {
 		s = ST_UP; /* nothing to do */
 		pthread_mutex_unlock(&b->m->lock);
@@ -442,6 +441,7 @@ static void step(struct broker *b, bool tight)
 		break;
 	case ST_AWAY:
 	case ST_SUBSCRIBING:
+	case ST_PARTLY:
 	case ST_UP:
 	default:
 		break;
@@ -493,27 +493,6 @@ static void *control_main(void *arg)
 
 /* ---- start and stop ---- */
 
-static int check_library(struct err *e)
-{
-	const char *version = "unknown";
-	for (MQTTAsync_nameValue *v = MQTTAsync_getVersionInfo(); v->name; v++)
-		if (strcmp(v->name, "Version") == 0)
-			version = v->value;
-	int have[3] = {0}, want[3] = {0};
-	if (sscanf(version, "%d.%d.%d", &have[0], &have[1], &have[2]) == 3 &&
-	    sscanf(OLDEST_PAHO, "%d.%d.%d", &want[0], &want[1], &want[2]) == 3)
-		for (size_t i = 0; i < 3; i++)
-			if (have[i] != want[i])
-				return have[i] > want[i]
-					       ? 0
-					       : err_set(e, -EPROTONOSUPPORT,
-							 "Paho %s acknowledges before the callback "
-							 "returns: %s or later is needed",
-							 version, OLDEST_PAHO);
-	return have[0] ? 0
-		       : err_set(e, -EPROTONOSUPPORT, "Paho of an unknown version \"%s\"", version);
-}
-
 static int init_broker(struct mqtt *m, struct broker *b, const struct broker_conf *c, struct err *e)
 {
 	bool tls = slice_starts(slice_of(c->url), "mqtts://");
@@ -546,10 +525,11 @@ static int init_broker(struct mqtt *m, struct broker *b, const struct broker_con
 
 int mqtt_start(const struct config *conf, struct spool *spool, struct err *e, struct mqtt **ret)
 {
-	int r = check_library(e);
+	int r = mqtt_paho_check(e);
 	if (r)
 		return r;
-	MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_FATAL); /* its tracing costs a fifth of each message */
+	MQTTAsync_setTraceLevel(
+		MQTTASYNC_TRACE_FATAL); /* its tracing costs a fifth of each message */
 	struct mqtt *m = mem_new(sizeof *m);
 	if (!m)
 		return err_set(e, -ENOMEM, "out of memory");

@@ -1,0 +1,90 @@
+#include "mqtt_paho.h"
+
+#include "log.h"
+
+#define OLDEST_PAHO "1.3.10"
+#define TLS_REASON_AT 5 /* "thread:error:code:library:function:reason:file:line:data" */
+
+int mqtt_paho_check(struct err *e)
+{
+	const char *version = "unknown";
+	for (MQTTAsync_nameValue *v = MQTTAsync_getVersionInfo(); v->name; v++)
+		if (strcmp(v->name, "Version") == 0)
+			version = v->value;
+	int have[3] = {0}, want[3] = {0};
+	if (sscanf(version, "%d.%d.%d", &have[0], &have[1], &have[2]) == 3 &&
+	    sscanf(OLDEST_PAHO, "%d.%d.%d", &want[0], &want[1], &want[2]) == 3)
+		for (size_t i = 0; i < 3; i++)
+			if (have[i] != want[i])
+				return have[i] > want[i]
+					       ? 0
+					       : err_set(e, -EPROTONOSUPPORT,
+							 "Paho %s acknowledges before the callback "
+							 "returns: %s or later is needed",
+							 version, OLDEST_PAHO);
+	return have[0] ? 0
+		       : err_set(e, -EPROTONOSUPPORT, "Paho of an unknown version \"%s\"", version);
+}
+
+/* Paho hands on the broker's refusal as a bare number. */
+static const char *refusal(const struct mqtt_fault *f)
+{
+	static const char *const connack[] = {
+		NULL,
+		"unacceptable protocol version",
+		"client id refused",
+		"broker unavailable",
+		"bad user name or password",
+		"not authorized",
+	};
+	int reason = f->reason ? f->reason : f->code;
+	if (f->v5)
+		return reason >= MQTTREASONCODE_UNSPECIFIED_ERROR
+			       ? MQTTReasonCode_toString((enum MQTTReasonCodes)reason)
+			       : NULL;
+	if (f->code == MQTT_BAD_SUBSCRIBE)
+		return "refused by the broker";
+	return f->code > 0 && f->code < (int)COUNT_OF(connack) ? connack[f->code] : NULL;
+}
+
+void mqtt_paho_words(const struct mqtt_fault *f, char *ret, size_t n)
+{
+	const char *text = refusal(f);
+	if (!text && f->tls && f->tls[0])
+		text = f->tls;
+	if (!text)
+		text = f->message ? f->message : MQTTAsync_strerror(f->code);
+	snprintf(ret, n, "%s: %s (%d)", f->what, text, f->reason > 0 ? f->reason : f->code);
+}
+
+void mqtt_paho_tls_reason(struct slice line, char *ret, size_t n)
+{
+	struct slice rest = line, part = line;
+	for (size_t i = 0; i <= TLS_REASON_AT && slice_cut(&rest, ':', &part); i++)
+		;
+	snprintf(ret, n, "TLS: %.*s", SL_FMT(slice_trim(part)));
+}
+
+MQTTAsync_SSLOptions mqtt_paho_tls(const struct broker_conf *c)
+{
+	MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
+	ssl.trustStore = c->ca_file;
+	ssl.CApath = c->ca_file ? NULL : "/etc/ssl/certs";
+	ssl.keyStore = c->cert_file;
+	ssl.privateKey = c->key_file;
+	ssl.enableServerCertAuth = 1;
+	ssl.verify = 1;
+	ssl.sslVersion = MQTT_SSL_VERSION_TLS_1_2;
+	return ssl;
+}
+
+void mqtt_paho_property(MQTTProperties *props, enum MQTTPropertyCodes code, int64_t value)
+{
+	MQTTProperty p = {.identifier = code};
+	if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM)
+		p.value.integer2 = (unsigned short)value;
+	else
+		p.value.integer4 = (unsigned int)value;
+	if (MQTTProperties_add(props, &p))
+		log_error("mqtt", KM("cannot set a connect property"), KI("property", code));
+}
