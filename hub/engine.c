@@ -125,6 +125,13 @@ static int begin_at(struct engine *en, uint64_t last_seq)
 {
 	struct err e = {0};
 	struct spool_record rec;
+	struct spool_stat st;
+	spool_stat(en->spool, &st);
+	if (st.first_seq > last_seq + 1)
+		log_error("engine",
+			  KM("the database lacks records that the spool has released: was it "
+			     "restored?"),
+			  KI("database_at", last_seq), KI("spool_from", st.first_seq));
 	int r = spool_skip_to(en->spool, last_seq + 1, &e);
 	if (!r)
 		r = spool_seek(en->spool, last_seq > DEDUP_WINDOW ? last_seq - DEDUP_WINDOW : 1);
@@ -443,8 +450,9 @@ static void look_around(struct engine *en)
 	struct spool_stat st;
 	spool_stat(en->spool, &st);
 	metric_set(M_SPOOL_BYTES, st.bytes);
-	uint64_t in = atomic_load(&en->committed_seq);
-	metric_set(M_SPOOL_BACKLOG, st.next_seq - 1 - MIN_OF(in, st.next_seq - 1));
+	uint64_t in = MIN_OF(atomic_load(&en->committed_seq), st.next_seq - 1);
+	uint64_t hole = in < st.hole_to ? st.hole_to - MAX_OF(st.hole_from, in + 1) : 0;
+	metric_set(M_SPOOL_BACKLOG, st.next_seq - 1 - in - hole);
 	if (spool_tight(en->spool))
 		health_set(HEALTH_SPOOL, HEALTH_DEGRADED, "full or failing: brokers are held back");
 	else

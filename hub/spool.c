@@ -21,6 +21,8 @@
  */
 
 #define TIGHT_PCT 90 /* of max_bytes: from here on the brokers are left */
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define BOOT_HOLE (UINT64_C(1) << 32) /* more records than a power cut can take */
 #define FAULT_PAUSE_US \
 	(5 * TIMES_SEC) /* after a failed append, before the brokers may send again */
 
@@ -33,6 +35,8 @@ struct spool {
 	char id[33];
 	struct spool_conf conf;
 	int dir_fd, lock_fd;
+	bool fresh;		     /* made by this spool_open */
+	uint64_t hole_from, hole_to; /* sequence numbers that were passed over when it was opened */
 
 	pthread_mutex_t lock;
 	pthread_cond_t more; /* something to read, or woken */
@@ -85,6 +89,7 @@ static int read_id(struct spool *s, struct err *e)
 	}
 	if (r != -ENOENT)
 		return r;
+	s->fresh = true;
 	unsigned char rnd[16];
 	if (getrandom(rnd, sizeof rnd, 0) != sizeof rnd)
 		return err_set(e, -errno, "cannot get random bytes");
@@ -227,6 +232,51 @@ static int open_segments(struct spool *s, struct err *e)
 	return r ? err_set(e, r, "%s: cannot begin a segment: %s", s->dir, strerror(-r)) : 0;
 }
 
+/* True if the machine has booted since the spool was last open, as far as one can tell. */
+static bool booted_since(const char *path, struct slice boot)
+{
+	auto_free char *text = NULL;
+	size_t n = 0;
+	if (file_read(path, 64, &text, &n, NULL))
+		return true;
+	return !boot.n || !slice_eq(slice_trim((struct slice){text, n}), boot);
+}
+
+static int note_boot(const char *path, struct slice boot)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	return fd < 0 ? -errno : fd_write_all(fd, boot.p, boot.n);
+}
+
+/*
+ * A power cut may have taken records that the database has already committed. Were their numbers
+ * given out again, new messages that come in before the database answers would be taken for them
+ * and skipped. So after a boot the numbers go on far behind.
+ */
+static int pass_boot(struct spool *s, struct err *e)
+{
+	char path[PATH_MAX];
+	auto_free char *text = NULL;
+	size_t n = 0;
+	if (file_read(BOOT_ID, 64, &text, &n, NULL))
+		n = 0;
+	struct slice boot = slice_trim((struct slice){text, n});
+	snprintf(path, sizeof path, "%s/boot", s->dir);
+	if (!booted_since(path, boot))
+		return 0;
+	int r = 0;
+	if (!s->fresh) {
+		s->hole_from = s->next_seq;
+		s->hole_to = s->next_seq += BOOT_HOLE;
+		r = roll(s);
+		log_info("spool", KM("the machine has booted: sequence numbers leave a hole"),
+			 KI("from", s->hole_from), KI("to", s->hole_to));
+	}
+	if (!r)
+		r = note_boot(path, boot);
+	return r ? err_set(e, r, "%s: cannot write: %s", path, strerror(-r)) : 0;
+}
+
 /* ---- sync: interval ---- */
 
 static void *sync_main(void *arg)
@@ -291,6 +341,8 @@ int spool_open(const struct spool_conf *conf, struct err *e, struct spool **ret)
 		r = read_id(s, e);
 	if (!r)
 		r = open_segments(s, e);
+	if (!r)
+		r = pass_boot(s, e);
 	if (!r)
 		r = start_sync(s, e);
 	if (r) {
@@ -406,7 +458,9 @@ void spool_stat(struct spool *s, struct spool_stat *ret)
 				   .next_seq = s->next_seq,
 				   .read_seq = s->read_seq,
 				   .bytes = s->total,
-				   .segments = s->nseg};
+				   .segments = s->nseg,
+				   .hole_from = s->hole_from,
+				   .hole_to = s->hole_to};
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -457,7 +511,9 @@ static int open_cursor(struct spool *s, uint64_t first_seq)
 
 int spool_seek(struct spool *s, uint64_t seq)
 {
+	pthread_mutex_lock(&s->lock); /* an append may be moving the list */
 	s->read_seq = MAX_OF(seq, s->seg[0].first_seq);
+	pthread_mutex_unlock(&s->lock);
 	s->cur_first = 0;
 	return 0;
 }

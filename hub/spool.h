@@ -25,8 +25,8 @@ enum spool_flag {
 #define SPOOL_TOPIC_MAX 65535
 
 struct spool_record {
-	uint64_t seq; /* 1.., without holes but where a damaged place was skipped; set by
-			 spool_append */
+	uint64_t seq; /* 1.., ascending, set by spool_append; holes where a damaged place was
+			 skipped, and after the machine has booted */
 	int64_t recv_us;
 	struct slice source, topic, payload; /* name of the broker; raw bytes */
 	uint32_t full_len;
@@ -45,6 +45,7 @@ struct spool_stat {
 		read_seq; /* first on disk, next to be appended, next to be read */
 	uint64_t bytes;
 	size_t segments;
+	uint64_t hole_from, hole_to; /* numbers passed over at the open, hole_to exclusive */
 };
 
 struct spool;
