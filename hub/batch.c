@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include "json.h"
+#include "metrics.h"
 #include "times.h"
 
 #define PG_EPOCH_US                                                                   \
@@ -58,7 +59,8 @@ bool batch_empty(const struct batch *b)
 bool batch_full(const struct batch *b, int64_t max_records)
 {
 	return b->records >= (size_t)max_records || b->arena.used > BATCH_ARENA_MAX / 2 ||
-	       b->copy.n > BATCH_COPY_MAX / 2;
+	       b->copy.n > BATCH_COPY_MAX / 2 || b->nanomalies > BATCH_ROWS_MAX / 2 ||
+	       b->nstates > BATCH_ROWS_MAX / 2;
 }
 
 /* ---- readings ---- */
@@ -145,11 +147,37 @@ static int grow_fields(struct batch *b, struct batch_state *s)
 	return 0;
 }
 
+static size_t text_bytes(const struct value *v)
+{
+	return v->type == VALUE_STRING ? v->s.n : 0;
+}
+
+/* A device that sends ever new or huge fields must not make a state that the database refuses. */
+static bool state_full(size_t fields, size_t bytes)
+{
+	bool full = fields > BATCH_STATE_FIELDS || bytes > BATCH_STATE_BYTES;
+	if (full)
+		metric_add(M_STATE_LEFT_OUT, 1);
+	return full;
+}
+
+static int replace_value(struct batch *b, struct batch_state *s, struct value *at, struct value v)
+{
+	size_t bytes = s->bytes - text_bytes(at) + text_bytes(&v);
+	if (state_full(s->n, bytes))
+		return 0;
+	s->bytes = bytes;
+	return copy_value(b, v, at);
+}
+
 static int merge_field(struct batch *b, struct batch_state *s, const struct field *f, bool newer)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (slice_eq(s->fields[i].name, f->name))
-			return newer ? copy_value(b, f->v, &s->fields[i].v) : 0;
+			return newer ? replace_value(b, s, &s->fields[i].v, f->v) : 0;
+	size_t bytes = s->bytes + f->name.n + text_bytes(&f->v);
+	if (state_full(s->n + 1, bytes))
+		return 0;
 	if (s->n == s->cap) {
 		int r = grow_fields(b, s);
 		if (r)
@@ -159,6 +187,7 @@ static int merge_field(struct batch *b, struct batch_state *s, const struct fiel
 	at->name = arena_copy(&b->arena, f->name);
 	int r = at->name.p ? copy_value(b, f->v, &at->v) : -E2BIG;
 	s->n += !r;
+	s->bytes = bytes;
 	return r;
 }
 

@@ -16,12 +16,14 @@
 #define BATCH_ROWS_MAX 1000000
 #define BATCH_KEPT_MAX \
 	1000 /* refused messages and unknown devices kept in one batch; more are counted */
-#define BATCH_PAYLOAD_KEPT 4096 /* bytes of a payload kept aside */
+#define BATCH_STATE_FIELDS 256		      /* of one device's latest state in one batch */
+#define BATCH_STATE_BYTES ((size_t)128 << 10) /* their names and texts; below 1 MB as JSON */
+#define BATCH_PAYLOAD_KEPT 4096		      /* bytes of a payload kept aside */
 
 struct batch_state { /* latest state of a device: the fields seen in this batch, merged */
 	int64_t device_id, at_us, recv_us;
 	struct field *fields; /* in the arena */
-	size_t n, cap;
+	size_t n, cap, bytes;
 };
 
 struct batch_anomaly { /* what became of one (device, rule) in this batch */
