@@ -223,6 +223,9 @@ static void disconnect(struct store *s)
 	pthread_mutex_lock(&s->lock);
 	struct pg *p = s->pg;
 	s->pg = s->abort_me = NULL;
+	/* It may have been a partition that was gone: look again. */
+	s->made_first_day = 1;
+	s->made_last_day = 0;
 	pthread_mutex_unlock(&s->lock);
 	pg_close(p);
 }
@@ -259,7 +262,8 @@ static int chores(struct store *s, struct err *e)
 		s->made_first_day = day_of(now) - 1;
 		s->made_last_day = day_of(now) + 2;
 	}
-	struct pg_arg args[] = {PGA_I(now - s->conf->database.keep_readings_us)};
+	int64_t keep_us = s->conf->database.keep_readings_us;
+	struct pg_arg args[] = {PGA_I(now - keep_us), PGA_I(keep_us)};
 	return r ? r : pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
 }
 

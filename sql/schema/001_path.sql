@@ -99,7 +99,8 @@ CREATE TABLE reading (
 ) PARTITION BY RANGE (recv_at);
 CREATE INDEX reading_recv_at ON reading USING brin (recv_at);
 
--- Make the partitions of the days first..last (UTC); returns how many were new.
+-- Make the partitions of the days first..last (UTC); returns how many were new. Attached, not made with PARTITION OF:
+-- that would wait for every query on reading (pg_dump: hours), and all writers would wait behind it.
 CREATE FUNCTION reading_make_partitions(first date, last date) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     made integer := 0;
@@ -108,7 +109,8 @@ BEGIN
     FOR i IN 0 .. last - first LOOP
         part := 'reading_' || to_char(first + i, 'YYYYMMDD');
         IF to_regclass(part) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF reading FOR VALUES FROM (%L) TO (%L)', part,
+            EXECUTE format('CREATE TABLE %I (LIKE reading)', part);
+            EXECUTE format('ALTER TABLE reading ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part,
                            (first + i)::text || ' 00:00:00+00', (first + i + 1)::text || ' 00:00:00+00');
             made := made + 1;
         END IF;
@@ -116,8 +118,9 @@ BEGIN
     RETURN made;
 END $$;
 
--- Drop the partitions of all days before `day`; returns how many.
-CREATE FUNCTION reading_drop_before(day date) RETURNS integer LANGUAGE plpgsql AS $$
+-- Drop the partitions of all days before `day`; returns how many. While a query holds reading, that is left to the next
+-- time: nobody waits behind us for long.
+CREATE FUNCTION reading_drop_before(day date) RETURNS integer LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 DECLARE
     dropped integer := 0;
     part text;
@@ -130,6 +133,8 @@ BEGIN
         dropped := dropped + 1;
     END LOOP;
     RETURN dropped;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN 0;
 END $$;
 
 -- Latest state of each device. Nothing that changes is indexed, so that updates stay on their page (HOT).
