@@ -38,7 +38,7 @@ struct hub {
 	struct http *http;
 	struct mqtt *mqtt;
 	pthread_t main_thread;
-	_Atomic bool fatal;
+	_Atomic bool fatal, stopping;
 };
 
 static void on_owed(void *ctx)
@@ -53,7 +53,8 @@ static void on_fatal(void *ctx, const char *why)
 	struct hub *h = ctx;
 	log_error("run", KM("cannot go on"), KS("why", why));
 	h->fatal = true;
-	pthread_kill(h->main_thread, SIGTERM);
+	if (!h->stopping) /* a second signal would end it at once */
+		pthread_kill(h->main_thread, SIGTERM);
 }
 
 static int report_rules(const struct rule_report *report)
@@ -155,6 +156,7 @@ static void wait_for_end(struct hub *h, const sigset_t *set)
 	int sig = 0;
 	while (sigwait(set, &sig) == 0 && sig == SIGHUP)
 		reload_rules(h);
+	h->stopping = true;
 	log_info("run", KM("stopping"), KS("signal", sig == SIGINT ? "SIGINT" : "SIGTERM"));
 	sigset_t ends;
 	sigemptyset(&ends);

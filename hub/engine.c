@@ -500,6 +500,8 @@ static void *engine_main(void *arg)
 			en->hooks.fatal(en->hooks.ctx, e.msg);
 			break;
 		}
+		if (!en->begun && draining(en))
+			break; /* the database never answered: all stays in the spool */
 		if (!en->begun || !was_begun)
 			nap(en, IDLE_US);
 		else if (idle && draining(en))

@@ -343,7 +343,8 @@ static void wait_for(struct store *s, int64_t timeout_us, bool also_work)
 {
 	struct timespec until = times_mono_in(timeout_us);
 	pthread_mutex_lock(&s->lock);
-	while (!s->stopping && !(also_work && s->nfull))
+	/* After an error a stop ends the wait only when there is nothing left to try again for. */
+	while (!(s->stopping && (s->fatal || also_work || !s->nfull)) && !(also_work && s->nfull))
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &until))
 			break;
 	pthread_mutex_unlock(&s->lock);
@@ -373,7 +374,7 @@ static void *store_main(void *arg)
 			wait_for(s, REGISTRY_POLL_US, true);
 			continue;
 		}
-		if (s->fatal)
+		if (s->fatal || finished(s))
 			continue;
 		metric_add(M_BATCH_RETRIES, 1);
 		health_set(HEALTH_DATABASE, HEALTH_DEGRADED, e.msg);
@@ -479,8 +480,11 @@ static void wait_drained(struct store *s, int64_t grace_us)
 			 KI("batches", s->nfull));
 		s->fatal = true;
 	}
-	if (s->fatal && s->abort_me)
+	/* Nothing is under way that still counts: a poll of the registry must not hold up the end.
+	 */
+	if (s->abort_me)
 		pg_abort(s->abort_me);
+	pthread_cond_broadcast(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }
 
