@@ -1,0 +1,92 @@
+"""What must not stop the hub for ever: a small spool, a spool that lost its end, a wide device, a long query, a stop."""
+
+import os
+import time
+
+from conftest import wait_until
+
+GRIDS = [{"code": "g", "name": "g", "level": 1}]
+BINS = [{"id": "bin-1", "class": "bin", "adapter": "hub", "address": "bin-1", "grid": "g"}]
+TELE = "city/v1/q/g/bin/bin-1/tele"
+
+
+def count(database):
+    return database.value("SELECT count(DISTINCT fields->>'n') FROM reading WHERE fields ? 'n'")
+
+
+def test_what_dedup_keeps_never_fills_the_spool(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={},
+                   conf={"spool": {"segment_size": "1M", "max_size": "4M"}, "log": {"level": "info"}})
+    publisher.publish_many((TELE, {"n": n, "note": "x" * 200}) for n in range(20000))
+    wait_until(lambda: count(database) == 20000, 30, why="all messages through a spool that is smaller than they are")
+    assert hub.metric("gridhub_spool_bytes") < 4 << 20
+
+
+def test_messages_after_a_power_cut_are_not_taken_for_committed_ones(make_hub, own_postgres, make_database, publisher):
+    db = make_database(own_postgres)
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, db=db)
+    publisher.publish_many((TELE, {"n": n}) for n in range(1000))
+    wait_until(lambda: count(db) == 1000)
+    hub.stop()
+    # The database synced its commits, the spool lost its end; a machine that starts again has another boot id.
+    for segment in (hub.dir / "spool").glob("*.seg"):
+        os.truncate(segment, segment.stat().st_size // 10)
+    if (hub.dir / "spool" / "boot").exists():
+        (hub.dir / "spool" / "boot").write_text("another boot\n")
+    own_postgres.stop()
+    hub.start(ready=False)
+    wait_until(lambda: hub.metric("gridhub_mqtt_connects_total") >= 1)
+    publisher.publish_many((TELE, {"n": n}) for n in range(1000, 1500))
+    wait_until(lambda: hub.metric("gridhub_spool_records_total") >= 500)
+    own_postgres.start()
+    wait_until(lambda: count(db) == 1500, why="what came before the database answered")
+    hub.restart()
+    publisher.publish(TELE, {"n": 1500})
+    wait_until(lambda: count(db) == 1501)
+
+
+def test_a_device_with_ever_new_fields_stops_nobody(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, conf={"intake": {"batch_time": "2s"}})
+    publisher.publish_many((TELE, {f"f{n}": "x" * 200000}) for n in range(10))
+    publisher.publish_many((TELE, {f"g{n}_{k}": 1 for k in range(100)}) for n in range(100))
+    publisher.publish(TELE, {"n": 1})
+    wait_until(lambda: count(database) == 1)
+    assert database.value("SELECT count(*) FROM reading") == 111
+    assert database.value("SELECT length(fields::text) FROM device_state") < 1 << 20
+    assert hub.health()["status"] == "ok"
+
+
+def test_a_long_query_on_readings_holds_nothing_up(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, start=False)
+    database.rows("SELECT reading_make_partitions(current_date - 200, current_date - 200)")
+    with database.connect(autocommit=False) as reader:
+        reader.execute("SELECT count(*) FROM reading")  # and stays in its transaction, as pg_dump does for hours
+        hub.start(ready=False)
+        wait_until(lambda: hub.metric("gridhub_mqtt_connects_total") >= 1)
+        publisher.publish(TELE, {"n": 1})
+        wait_until(lambda: count(database) == 1, 10)
+        reader.rollback()
+
+
+def test_stops_soon_when_the_database_never_answered(make_hub, own_postgres, make_database):
+    db = make_database(own_postgres)
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, db=db, start=False)
+    own_postgres.stop()
+    hub.start(ready=False)
+    wait_until(lambda: hub.health()["parts"]["database"]["status"] == "degraded")
+    began = time.monotonic()
+    assert hub.stop() == 0
+    assert time.monotonic() - began < 5
+
+
+def test_stops_soon_when_the_database_hangs(make_hub, own_postgres, make_database, publisher):
+    db = make_database(own_postgres)
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, db=db, conf={"database": {"timeout": "60s"}})
+    own_postgres.pause()
+    time.sleep(1)  # a request is under way
+    try:
+        began = time.monotonic()
+        hub.stop(40)
+        assert time.monotonic() - began < 15
+    finally:
+        own_postgres.go_on()
