@@ -98,18 +98,31 @@ static bool is_word(char c)
 	       (c >= 'A' && c <= 'Z');
 }
 
+/* The word at a place of the text: the name that an error is about. */
+static struct slice word_at(struct slice text, size_t at)
+{
+	struct slice w = {text.p + at, 0};
+	while (at + w.n < text.n && is_word(w.p[w.n]))
+		w.n++;
+	return w;
+}
+
 void cel_explain(const struct cel_program *prog, struct cel_value error, struct buf *out)
 {
 	struct cel_diag d;
 	cel_diagnose(&d, prog->text, error.i < 0 ? 0 : (size_t)error.i, "%s",
 		     cel_fault_texts[error.n]);
 	buf_printf(out, "%d:%d: %s", d.line, d.col, d.msg);
-	size_t n = 0;
-	while (error.n == CEL_F_MISSING && d.at + n < prog->text.n &&
-	       is_word(prog->text.p[d.at + n]))
-		n++;
-	if (n)
-		buf_printf(out, " %.*s", (int)n, prog->text.p + d.at);
+	bool names_one =
+		error.n == CEL_F_MISSING || error.n == CEL_F_NAME || error.n == CEL_F_FUNCTION;
+	struct slice word = word_at(prog->text, d.at);
+	if (!names_one || !word.n)
+		return;
+	buf_printf(out, " \"%.*s\"", (int)MIN_OF(word.n, (size_t)60), word.p);
+	bool method = d.at && prog->text.p[d.at - 1] == '.';
+	const char *near = error.n == CEL_F_FUNCTION ? cel_func_nearest(word, method) : NULL;
+	if (near)
+		buf_printf(out, " (did you mean \"%s\"?)", near);
 }
 
 /* ---- operators ---- */

@@ -90,6 +90,8 @@ static int evaluate(struct slice text, struct bindings *b, struct cel_vm *vm)
 	}
 	struct cel_value v = cel_eval(vm, prog, b->slots);
 	if (v.type == CEL_ERROR) {
+		cel_diagnose(&d, text, v.i < 0 ? 0 : (size_t)v.i, "%s", cel_fault_texts[v.n]);
+		point_at(text, &d);
 		cel_explain(prog, v, &out);
 	} else {
 		buf_puts(&out, "{\"value\":");

@@ -39,6 +39,8 @@ def test_an_expression_may_begin_with_a_minus():
 def test_faults_are_errors_with_their_place():
     done = rule_eval("1 +\n 2 / 0")
     assert (done.returncode, json.loads(done.stdout)) == (1, {"error": "2:4: divide by zero"})
+    done = rule_eval("x || 'a'.startWith('b')", "--bindings", '{"x": {"bool": false}}')
+    assert json.loads(done.stdout) == {"error": '1:10: unknown function "startWith" (did you mean "startsWith"?)'}
     done = rule_eval("temp >")
     assert (done.returncode, json.loads(done.stdout)["error"][:4]) == (1, "1:7:")
     assert done.stderr.splitlines()[:2] == ["temp >", "      ^ a value was expected, the condition ends here"]

@@ -92,16 +92,16 @@ static void fields_and_maps(void **state)
 static void missing_fields_are_errors_that_logic_absorbs(void **state)
 {
 	(void)state;
-	expect("lost > 1.0", "1:1: missing field lost");
-	expect("smoke || lost", "1:10: missing field lost");
+	expect("lost > 1.0", "1:1: missing field \"lost\"");
+	expect("smoke || lost", "1:10: missing field \"lost\"");
 	expect("lost || !smoke", "{\"bool\":true}");
 	expect("lost && smoke", "{\"bool\":false}");
 	expect("lost > 1.0 || temp > 1.0", "{\"bool\":true}");
 	expect("has(lost) && lost > 1.0", "{\"bool\":false}");
 	expect("has(lost) ? lost : temp", "{\"double\":61.5}");
-	expect("[lost, 1]", "1:2: missing field lost");
+	expect("[lost, 1]", "1:2: missing field \"lost\"");
 	expect("[1, 2].exists(x, x == 2 || lost)", "{\"bool\":true}");
-	expect("[1, 2].all(x, lost)", "1:15: missing field lost");
+	expect("[1, 2].all(x, lost)", "1:15: missing field \"lost\"");
 }
 
 static void numbers_mix(void **state)
