@@ -154,8 +154,7 @@ static void time_has_zones(void **state)
 	expect("timestamp('1969-12-31T23:59:59.5Z').getMilliseconds()", "{\"int\":500}");
 	expect("timestamp(0).getHours('../../etc/passwd')", "1:14: unknown time zone");
 	expect("timestamp(0).getHours('Mars/Base')", "1:14: unknown time zone");
-	expect("timestamp(0) - duration('1.5s')",
-	       "{\"timestamp\":\"1969-12-31T23:59:58.5Z\"}");
+	expect("timestamp(0) - duration('1.5s')", "{\"timestamp\":\"1969-12-31T23:59:58.5Z\"}");
 	expect("string(duration('1h30m') + duration('-0.25s'))", "{\"string\":\"5399.75s\"}");
 	expect("duration('1 week')", "1:1: type conversion error");
 }
