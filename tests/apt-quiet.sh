@@ -28,7 +28,8 @@ forbid() {
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || :)" = installed ]; }
 
 restore # what a killed run left
-trap restore EXIT
+log=$(mktemp /tmp/apt-quiet.XXXXXX)
+trap 'restore; rm -f "$log"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 forbid
@@ -41,10 +42,19 @@ fi
 
 apt=(apt-get -q -y -o DPkg::Lock::Timeout=300 -o APT::Color=0)
 export DEBIAN_FRONTEND=noninteractive
-dpkg --configure -a # what an interrupted install left
-"${apt[@]}" update
-"${apt[@]}" install --no-install-recommends --no-upgrade "$@"
+
+quietly() { # WHAT COMMAND…: what it says is only shown if it fails
+	local what=$1 began=$SECONDS
+	shift
+	printf '%s ... ' "$what"
+	"$@" >"$log" 2>&1 </dev/null || { printf 'failed\n'; tail -n 40 "$log"; return 1; }
+	printf 'done, %d s\n' $((SECONDS - began))
+}
+
+dpkg --configure -a </dev/null # what an interrupted install left
+quietly 'apt-get update' "${apt[@]}" update
+quietly 'apt-get install' "${apt[@]}" install --no-install-recommends --no-upgrade "$@"
 
 for s in "${services[@]}"; do
-	[ ! -e "/etc/init.d/$s" ] || update-rc.d "$s" disable
+	[ ! -e "/etc/init.d/$s" ] || update-rc.d "$s" disable >/dev/null 2>&1
 done
