@@ -139,6 +139,11 @@ static bool device_has_id(const void *e, const void *key)
 	return ((const struct device_node *)e)->d.id == *(const int64_t *)key;
 }
 
+static bool device_is(const void *e, const void *key)
+{
+	return e == key;
+}
+
 static bool grid_has_id(const void *e, const void *key)
 {
 	return ((const struct grid_node *)e)->g.id == *(const int64_t *)key;
@@ -280,12 +285,8 @@ static struct device_node *device_by_id(const struct registry *r, int64_t id)
 
 static void unlink_address(struct registry *r, struct device_node *n)
 {
-	struct address_key key = {slice_of(n->d.adapter), slice_of(n->d.address)};
-	void **at = table_at(&r->by_address, n->address_hash, device_has_address, &key);
-	if (at && *at == n) {
-		*at = TOMBSTONE;
-		r->by_address.n--;
-	}
+	/* Not by the address: while two devices change places both have it. */
+	table_remove(&r->by_address, n->address_hash, device_is, n);
 }
 
 static struct device_node *new_device(struct registry *r, int64_t id)
