@@ -414,6 +414,7 @@ static int fill(struct engine *en, bool *ret_drained)
 			return r;
 		int64_t now = times_mono_us();
 		if (r == 1) {
+			*ret_drained = false;
 			begun_us = begun_us ? begun_us : now;
 			r = take_record(en, &rec);
 			if (r)
