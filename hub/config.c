@@ -172,8 +172,9 @@ static const struct yaml_field subscription_fields[] = {
 	 "MQTT filter; $share/GROUP/FILTER to share it with other hubs"},
 	{"adapter", YAML_T_STR, offsetof(struct subscription_conf, adapter), NULL, 0, 0, NULL,
 	 "Dialect of these topics: a device adapter (gridhub decode --help lists them)"},
-	{"qos", YAML_T_INT, offsetof(struct subscription_conf, qos), "1", 0, 2, NULL,
-	 "1 is what the guarantees are made for"},
+	{"qos", YAML_T_INT, offsetof(struct subscription_conf, qos), "1", 0, 1, NULL,
+	 "1 is what the guarantees are made for; 2 is not offered, for a killed process would lose "
+	 "messages with it"},
 };
 
 static const struct yaml_field endpoint_fields[] = {
@@ -301,6 +302,9 @@ static int check_broker(struct config *c, const struct yaml_node *at, size_t i, 
 		return yaml_err(c->doc, at, e, -EINVAL,
 				"key \"url\": no user or password in a URL; use username and "
 				"password_file");
+	if (strlen(b->name) > CONFIG_NAME_MAX)
+		return yaml_err(c->doc, at, e, -EINVAL, "key \"name\": longer than %d bytes",
+				CONFIG_NAME_MAX);
 	for (size_t j = 0; j < i; j++) {
 		if (strcmp(c->brokers[j].name, b->name) == 0)
 			return yaml_err(c->doc, at, e, -EINVAL,
@@ -410,6 +414,10 @@ static int check_whole(struct config *c, struct err *e)
 		return err_set(
 			e, -EINVAL, "%s: spool.max_size: %lld is less than two segments of %lld",
 			c->path, (long long)c->spool.max_bytes, (long long)c->spool.segment_bytes);
+	if (c->spool.max_bytes < 4 * c->intake.max_payload)
+		return err_set(e, -EINVAL,
+			       "%s: spool.max_size: less than four messages of intake.max_payload",
+			       c->path);
 	for (size_t i = 0; i < c->nendpoints; i++)
 		if (c->endpoints[i].timeout_us * 2 > c->notify.lease_us)
 			return err_set(e, -EINVAL,

@@ -102,6 +102,7 @@ struct config {
 #define CONFIG_DEFAULT_PATH "/etc/gridhub/gridhub.yaml"
 #define CONFIG_BROKERS_MAX 64
 #define CONFIG_SUBSCRIPTIONS_MAX 256
+#define CONFIG_NAME_MAX 64 /* bytes of a broker's name; it stands in every record of the spool */
 #define CONFIG_ENDPOINTS_MAX 10000
 
 /* -EINVAL with file, line, column, key, value and what was expected; -ENOENT; -ENOMEM. */

@@ -71,7 +71,7 @@ def test_several_brokers_and_dialects(start_hub, make_broker, make_publisher, da
         conf["mqtt"][0]["subscriptions"] = [{"topic": "city/v1/+/+/bin/#", "adapter": "hub"},
                                             {"topic": "home/city/v1/#", "adapter": "hub"}]
         conf["mqtt"].append({"name": "homes", "url": second.url, "client_id": "hub-homes", "version": 3,
-                             "subscriptions": [{"topic": "zigbee2mqtt/#", "adapter": "zigbee2mqtt", "qos": 2},
+                             "subscriptions": [{"topic": "zigbee2mqtt/#", "adapter": "zigbee2mqtt", "qos": 1},
                                                {"topic": "city/v1/#", "adapter": "hub", "qos": 0}]})
     hub = start_hub(change, broker=first, devices=devices)
     street, homes = make_publisher(first), make_publisher(second)
