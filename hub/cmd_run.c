@@ -128,11 +128,12 @@ static int start(struct hub *h, struct err *e)
 
 static void stop(struct hub *h)
 {
-	mqtt_stop(h->mqtt);
+	bool let_go = mqtt_stop(h->mqtt);
 	engine_stop(h->engine, h->fatal ? 0 : DRAIN_US);
 	notify_stop(h->notify);
 	http_stop(h->http);
-	spool_close(h->spool);
+	if (let_go)
+		spool_close(h->spool);
 	rules_unref(h->rules);
 }
 

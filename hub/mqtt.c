@@ -291,7 +291,7 @@ static int on_message(void *ctx, char *topic, int topic_len, MQTTAsync_message *
 							      (msg->dup ? SPOOL_DUP : 0))};
 		if (payload.n > (size_t)b->m->conf->intake.max_payload) {
 			rec.flags |= SPOOL_CUT;
-			rec.payload.n = CUT_BYTES;
+			rec.payload.n = MIN_OF(payload.n, (size_t)CUT_BYTES);
 		}
 		append(b, &rec);
 		metric_add(M_MQTT_MESSAGES, 1);
@@ -552,7 +552,7 @@ int mqtt_start(const struct config *conf, struct spool *spool, struct err *e, st
 		r = r ? err_set(e, -r, "cannot start a thread: %s", strerror(r)) : 0;
 	}
 	if (r) {
-		mqtt_stop(m);
+		(void)mqtt_stop(m); /* nothing is connected yet */
 		return r;
 	}
 	*ret = m;
@@ -577,10 +577,10 @@ static bool all_away(struct mqtt *m, int64_t deadline)
 	return away;
 }
 
-void mqtt_stop(struct mqtt *m)
+bool mqtt_stop(struct mqtt *m)
 {
 	if (!m)
-		return;
+		return true;
 	pthread_mutex_lock(&m->lock);
 	m->stopping = true;
 	pthread_cond_broadcast(&m->wake);
@@ -599,8 +599,8 @@ void mqtt_stop(struct mqtt *m)
 	if (!all_away(m, times_mono_us() + 2 * LEAVE_TIMEOUT_MS * TIMES_MS)) {
 		log_warn("mqtt",
 			 KM("a broker did not let go; what it has not been told stays with it"));
-		return; /* a callback may still hold a message: it must not return, so all of this
-			   stays */
+		return false; /* a callback may still hold a message: it must not return, so all of
+				 this stays */
 	}
 	for (size_t i = 0; i < m->n; i++) {
 		MQTTAsync_destroy(&m->brokers[i].handle);
@@ -611,4 +611,5 @@ void mqtt_stop(struct mqtt *m)
 	pthread_cond_destroy(&m->wake);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
+	return true;
 }

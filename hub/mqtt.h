@@ -19,7 +19,10 @@ struct mqtt;
  * file. */
 must_check int mqtt_start(const struct config *conf, struct spool *spool, struct err *e,
 			  struct mqtt **ret);
-/* Leave all brokers (their sessions stay) and free. NULL is fine. */
-void mqtt_stop(struct mqtt *m);
+/*
+ * Leave all brokers (their sessions stay) and free. NULL is fine. False: Paho's threads did not let
+ * go and may still append, so the spool must stay open until the process ends.
+ */
+bool mqtt_stop(struct mqtt *m);
 
 #endif

@@ -56,6 +56,15 @@ def test_a_device_with_ever_new_fields_stops_nobody(make_hub, database, publishe
     assert hub.health()["status"] == "ok"
 
 
+def test_a_cut_payload_is_what_the_device_sent(make_hub, database, publisher):
+    make_hub(grids=GRIDS, devices=BINS, rules={}, conf={"intake": {"max_payload": "1K"}})
+    publisher.publish(TELE, "y" * 2000)
+    publisher.publish(TELE, "y" * 9000)
+    wait_until(lambda: database.value("SELECT count(*) FROM rejected_message WHERE reason = 'size'") == 2)
+    kept = database.rows("SELECT payload FROM rejected_message ORDER BY id")
+    assert [bytes(row[0]) for row in kept] == [b"y" * 2000, b"y" * 4096]
+
+
 def test_a_long_query_on_readings_holds_nothing_up(make_hub, database, publisher):
     hub = make_hub(grids=GRIDS, devices=BINS, rules={}, start=False)
     database.rows("SELECT reading_make_partitions(current_date - 200, current_date - 200)")
