@@ -368,7 +368,10 @@ static void *store_main(void *arg)
 			wait_for(s, TIMES_SEC, false);
 			continue;
 		}
+		int64_t batch = s->pos.batch;
 		int r = work(s, &e);
+		if (s->pos.batch > batch)
+			pause = RETRY_FIRST_US; /* it goes on, if from one fault to the next */
 		if (!r) {
 			pause = RETRY_FIRST_US;
 			wait_for(s, REGISTRY_POLL_US, true);
