@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 
-COMMIT = b"\0commit\0"  # Bind of the hub's prepared statement of that name
+COMMIT = b"COMMIT\n\0"  # a simple query
 
 
 class Proxy:
