@@ -57,7 +57,7 @@ struct config {
 		const char *conninfo, *password_file;
 		bool migrate;
 		int64_t timeout_us;
-		int64_t keep_readings_us;
+		int64_t keep_readings_us, keep_deliveries_us;
 	} database;
 	struct {
 		const char *dir;

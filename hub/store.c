@@ -252,6 +252,21 @@ static int ensure_partition(struct store *s, int64_t us, struct err *e)
 	return made ? 0 : make_partitions(s, day, day, e);
 }
 
+/* What is left for the next hour goes then. */
+static int forget_deliveries(struct store *s, struct err *e)
+{
+	struct pg_arg args[] = {PGA_I(s->pos.district_id),
+				PGA_I(s->conf->database.keep_deliveries_us)};
+	for (int round = 0; round < 100; round++) {
+		auto_rows struct pg_rows *rows = NULL;
+		int r = pg_query(s->pg, SQL_STORE_FORGET_DELIVERIES, args, COUNT_OF(args), e,
+				 &rows);
+		if (r || !pg_affected(rows))
+			return r;
+	}
+	return 0;
+}
+
 /* Once an hour: the partitions of the next days, and the end of those that are too old. */
 static int chores(struct store *s, struct err *e)
 {
@@ -264,7 +279,9 @@ static int chores(struct store *s, struct err *e)
 	}
 	int64_t keep_us = s->conf->database.keep_readings_us;
 	struct pg_arg args[] = {PGA_I(now - keep_us), PGA_I(keep_us)};
-	return r ? r : pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
+	if (!r)
+		r = pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
+	return r ? r : forget_deliveries(s, e);
 }
 
 /* ---- committing ---- */
