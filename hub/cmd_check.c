@@ -1,16 +1,22 @@
 /* gridhub check: would `gridhub run` start with this? */
 #include <getopt.h>
 
+#include <unistd.h>
+
 #include "cmd.h"
+#include "endpoint.h"
+#include "http.h"
 #include "migrate.h"
 #include "route.h"
 #include "rule.h"
 
 static const char help[] =
 	"usage: gridhub check [--config FILE | --rules DIR] [--database]\n\n"
-	"Check the configuration, the rules and the secrets that it names. Each error is one line: "
-	"file, line, column,\n"
-	"key, value and what was expected; warnings do not change the exit status.\n\n"
+	"Check the configuration, the rules, the endpoints and the files that it names, as the hub "
+	"would at its start.\n"
+	"Each error is one line: file, line, column, key, value and what was expected; warnings do "
+	"not change the\n"
+	"exit status.\n\n"
 	"  --rules DIR    check a folder of rules only\n"
 	"  --database     also connect to the database and look at its schema (changes nothing)\n"
 	"  --config FILE  configuration\n";
@@ -41,21 +47,59 @@ static int check_secret(const char *path, struct err *e)
 	return path ? file_read_secret(path, &secret, e) : 0;
 }
 
-/* Files that `run` will need; every one that is no good is named. */
-static int check_files(const struct config *c)
+static int check_readable(const char *path, struct err *e)
+{
+	return path && access(path, R_OK)
+		       ? err_set(e, -errno, "%s: cannot read: %s", path, strerror(errno))
+		       : 0;
+}
+
+/* Each fault is told, not only the first. */
+static int check_brokers(const struct config *c)
 {
 	int res = CMD_OK;
 	struct err e;
-	for (size_t i = 0; i < c->nbrokers; i++)
-		if (check_secret(c->brokers[i].password_file, &e))
+	for (size_t i = 0; i < c->nbrokers; i++) {
+		const struct broker_conf *b = &c->brokers[i];
+		const char *files[] = {b->ca_file, b->cert_file, b->key_file};
+		if (check_secret(b->password_file, &e))
 			res = cmd_fail(&e);
-	for (size_t i = 0; i < c->nendpoints; i++)
-		if (check_secret(c->endpoints[i].secret_file, &e) ||
-		    check_secret(c->endpoints[i].url_file, &e))
-			res = cmd_fail(&e);
-	if (check_secret(c->database.password_file, &e))
-		res = cmd_fail(&e);
+		for (size_t j = 0; j < COUNT_OF(files); j++)
+			if (check_readable(files[j], &e))
+				res = cmd_fail(&e);
+	}
 	return res;
+}
+
+static int check_endpoints(const struct config *c)
+{
+	int res = CMD_OK;
+	struct err e;
+	for (size_t i = 0; i < c->nendpoints; i++) {
+		struct endpoint p = {0};
+		if (endpoint_load(c, &c->endpoints[i], &e, &p) ||
+		    check_readable(c->endpoints[i].ca_file, &e))
+			res = cmd_fail(&e);
+		endpoint_done(&p);
+	}
+	return res;
+}
+
+static int check_listen(const struct config *c)
+{
+	struct slice host, port;
+	struct err e;
+	const char *listen = c->http.listen;
+	if (!listen || !listen[0] || !http_parse_listen(slice_of(listen), &host, &port))
+		return CMD_OK;
+	err_set(&e, 0, "%s: http.listen: \"%s\": expected host:port", c->path, listen);
+	return cmd_fail(&e);
+}
+
+static int check_password(const struct config *c)
+{
+	struct err e;
+	return check_secret(c->database.password_file, &e) ? cmd_fail(&e) : CMD_OK;
 }
 
 static int check_database(const struct config *c)
@@ -87,8 +131,11 @@ static int check(const char *config_path, bool database)
 	if (route_new(c, &e, &route))
 		res = cmd_fail(&e);
 	route_free(route);
-	if (check_files(c))
-		res = CMD_FAILED;
+	int (*const parts[])(const struct config *) = {check_brokers, check_endpoints, check_listen,
+						       check_password};
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		if (parts[i](c))
+			res = CMD_FAILED;
 	if (check_rules(c->rules.dir))
 		res = CMD_FAILED;
 	if (database && check_database(c))

@@ -148,7 +148,8 @@ static const struct yaml_field broker_fields[] = {
 	 "5, or 3 for MQTT 3.1.1"},
 	{"client_id", YAML_T_STR, offsetof(struct broker_conf, client_id), NULL, 0, 0, NULL,
 	 "Fixed, and one of its own for each hub: the broker keeps the session under it"},
-	{"username", YAML_T_STR, offsetof(struct broker_conf, username), "", 0, 0, NULL, ""},
+	{"username", YAML_T_STR, offsetof(struct broker_conf, username), "", 0, 0, NULL,
+	 "Name to log in with; none if the certificate says who the hub is"},
 	{"password_file", YAML_T_STR, offsetof(struct broker_conf, password_file), "", 0, 0, NULL,
 	 "File with the password"},
 	{"ca_file", YAML_T_STR, offsetof(struct broker_conf, ca_file), "", 0, 0, NULL,
@@ -280,12 +281,48 @@ static int load_subscriptions(struct config *c, struct broker_conf *b, struct er
 	if (!r && b->nsubs == 0)
 		return yaml_err(c->doc, list, e, -EINVAL,
 				"key \"subscriptions\": at least one entry was expected");
-	for (size_t i = 0; !r && i < b->nsubs; i++) {
+	for (size_t i = 0; !r && i < b->nsubs; i++)
 		r = yaml_bind(c->doc, list->vals[i], TABLE(subscription_fields), &b->subs[i], e);
-		if (!r && !b->subs[i].topic[0])
-			r = yaml_err(c->doc, list->vals[i], e, -EINVAL, "key \"topic\": empty");
-	}
 	return r;
+}
+
+/* host, host:port, [v6] or [v6]:port, and nothing behind it. */
+static bool host_port_ok(struct slice s)
+{
+	size_t host = 0;
+	int64_t port;
+	if (s.n && s.p[0] == '[') {
+		while (host < s.n && s.p[host] != ']')
+			host++;
+		if (host++ == s.n)
+			return false;
+	} else {
+		while (host < s.n && !strchr(":/?#[] ", s.p[host]))
+			host++;
+	}
+	if (!host || host == s.n)
+		return host > 0;
+	struct slice tail = {s.p + host + 1, s.n - host - 1};
+	return s.p[host] == ':' && !slice_to_i64(tail, &port) && port >= 1 && port <= 65535;
+}
+
+static int check_broker_url(struct config *c, const struct yaml_node *at, const char *url,
+			    struct err *e)
+{
+	const char *host = strstr(url, "://");
+	if (!slice_starts(slice_of(url), "mqtt://") && !slice_starts(slice_of(url), "mqtts://"))
+		return yaml_err(
+			c->doc, at, e, -EINVAL,
+			"key \"url\": value \"%.80s\" does not begin with mqtt:// or mqtts://",
+			url);
+	if (strchr(url, '@'))
+		return yaml_err(c->doc, at, e, -EINVAL,
+				"key \"url\": no user or password in a URL; use username and "
+				"password_file");
+	if (!host_port_ok(slice_of(host + 3)))
+		return yaml_err(c->doc, at, e, -EINVAL,
+				"key \"url\": value \"%.80s\" is not mqtt://HOST:PORT", url);
+	return 0;
 }
 
 static int check_broker(struct config *c, const struct yaml_node *at, size_t i, struct err *e)
@@ -294,23 +331,27 @@ static int check_broker(struct config *c, const struct yaml_node *at, size_t i, 
 	if (b->version == 4)
 		return yaml_err(c->doc, at, e, -EINVAL,
 				"key \"version\": value \"4\" is neither 3 (MQTT 3.1.1) nor 5");
-	if (!slice_starts(slice_of(b->url), "mqtt://") &&
-	    !slice_starts(slice_of(b->url), "mqtts://"))
+	int r = check_broker_url(c, at, b->url, e);
+	if (r)
+		return r;
+	if (!b->cert_file != !b->key_file)
 		return yaml_err(
 			c->doc, at, e, -EINVAL,
-			"key \"url\": value \"%.80s\" does not begin with mqtt:// or mqtts://",
-			b->url);
-	if (strchr(b->url + 7, '@'))
-		return yaml_err(c->doc, at, e, -EINVAL,
-				"key \"url\": no user or password in a URL; use username and "
-				"password_file");
+			"keys \"cert_file\" and \"key_file\": one is given without the other");
 	if (strlen(b->name) > CONFIG_NAME_MAX)
 		return yaml_err(c->doc, at, e, -EINVAL, "key \"name\": longer than %d bytes",
 				CONFIG_NAME_MAX);
 	for (size_t j = 0; j < i; j++) {
-		if (strcmp(c->brokers[j].name, b->name) == 0)
+		const struct broker_conf *o = &c->brokers[j];
+		if (strcmp(o->name, b->name) == 0)
 			return yaml_err(c->doc, at, e, -EINVAL,
 					"key \"name\": two brokers are called \"%s\"", b->name);
+		if (strcmp(o->url, b->url) == 0 && strcmp(o->client_id, b->client_id) == 0)
+			return yaml_err(
+				c->doc, at, e, -EINVAL,
+				"key \"client_id\": \"%s\" is the broker entry \"%s\", too; "
+				"each would throw the other out",
+				b->client_id, o->name);
 	}
 	return 0;
 }
@@ -407,7 +448,10 @@ static int check_whole(struct config *c, struct err *e)
 		return err_set(e, -EINVAL,
 			       "%s: notify.default_endpoint: there is no endpoint \"%s\"", c->path,
 			       d);
-	if (strstr(c->database.conninfo, "password"))
+	const char *user = strstr(c->database.conninfo, "://");
+	const char *host = user ? strchr(user, '@') : NULL;
+	bool in_url = host && memchr(user + 3, ':', (size_t)(host - user) - 3);
+	if (in_url || strstr(c->database.conninfo, "password"))
 		return err_set(
 			e, -EINVAL,
 			"%s: database.conninfo: no password here; use password_file or PGPASSWORD",

@@ -393,6 +393,9 @@ static int bind_value(const struct yaml_doc *doc, const struct yaml_node *v,
 	if (v->kind != YAML_SCALAR)
 		return bind_error(doc, v, f, e);
 	if (f->type == YAML_T_STR) {
+		if (!f->def && !v->n)
+			return yaml_err(doc, v, e, -EINVAL, "key \"%s\": must not be empty",
+					f->name);
 		memcpy(at, &v->str, sizeof v->str);
 		return 0;
 	}

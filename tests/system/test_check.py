@@ -1,0 +1,41 @@
+"""gridhub check says before the start what `gridhub run` would stumble over, and run says the same."""
+
+import pytest
+
+ONE = "rules:\n  - {id: a, when: fill_pct > 90.0, kind: event-0192, title: {zh-CN: x}}\n"
+
+FAULTS = {
+    "dialect": ({"endpoints": [{"name": "a", "url": "https://h", "dialect": "foo"}]}, 'dialect "foo"'),
+    "scheme": ({"endpoints": [{"name": "a", "url": "ftp://h"}]}, "scheme is ftp"),
+    "plain-http": ({"endpoints": [{"name": "a", "url": "http://example.org/x"}]}, "notify.allow_http"),
+    "no-secret": ({"endpoints": [{"name": "a", "url": "https://h"}]}, 'endpoint "a"'),
+    "secret-missing": ({"endpoints": [{"name": "a", "url": "https://h", "secret_file": "nope"}]}, "nope: cannot open"),
+    "listen": ({"http": {"listen": "127.0.0.1"}}, "expected host:port"),
+    "rules-missing": ({"rules": {"dir": "/nonexistent"}}, "/nonexistent"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_keeps_the_hub_from_starting_is_found_by_check(make_hub, name):
+    conf, want = FAULTS[name]
+    hub = make_hub(conf=conf, rules={"a.yaml": ONE}, start=False, migrate=False)
+    done = hub.cmd("check", check=False)
+    assert done.returncode == 1 and want in done.err, done.err
+    hub.start(ready=False)
+    assert hub.wait_end() == 1
+    assert want in hub.log.replace('\\"', '"')
+
+
+def test_all_faults_are_told_not_only_the_first(make_hub):
+    hub = make_hub(conf={"endpoints": [{"name": "a", "url": "ftp://h"}, {"name": "b", "url": "https://h", "dialect": "x"}],
+                         "http": {"listen": "nowhere"}}, rules={"a.yaml": ONE}, start=False, migrate=False)
+    (hub.dir / "rules" / "b.yaml").write_text("rules: 7\n")
+    err = hub.cmd("check", check=False).err
+    for want in ("scheme is ftp", 'dialect "x"', "expected host:port", "b.yaml:1:"):
+        assert want in err, err
+
+
+def test_what_is_right_passes(make_hub, receiver):
+    hub = make_hub(receiver=receiver, start=False)
+    done = hub.cmd("check", "--database")
+    assert "is good" in done.err
