@@ -392,11 +392,6 @@ static int check_rule(struct loader *l, const struct yaml_node *map, const struc
 			     y->id, RULE_ID_MAX);
 		add_error(l, &e);
 	}
-	if (!*y->kind) {
-		r = yaml_err(l->doc, yaml_get(map, "kind"), &e, -EINVAL,
-			     "key \"kind\": a code was expected");
-		add_error(l, &e);
-	}
 	static const char *const state_only[] = {"for", "clear", "clear_for"};
 	for (size_t i = 0; y->event && i < COUNT_OF(state_only); i++) {
 		const struct yaml_node *v = yaml_get(map, state_only[i]);

@@ -793,7 +793,7 @@ static void more_errors(void **state)
 		"a.yaml:3:19: key \"when\": a list where a text was expected\n"
 		"a.yaml:4:41: key \"zh-CN\" is missing\n"
 		"a.yaml:5:50: key \"title\": \"{\" without its \"}\"\n"
-		"a.yaml:6:31: key \"kind\": a code was expected\n"
+		"a.yaml:6:31: key \"kind\": must not be empty\n"
 		"a.yaml:7:20: key \"class\": value \"van\" is not one of any, camera, sensor, bin\n"
 		"a.yaml:10:33: key \"when\": the pattern is wrong at its character 2: missing "
 		"closing parenthesis\n"
