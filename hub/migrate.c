@@ -121,6 +121,9 @@ int migrate_district(struct pg *p, const char *name, int64_t *ret_id, struct err
 	auto_rows struct pg_rows *rows = NULL;
 	struct pg_arg args[] = {PGA_STR(name)};
 	int r = pg_query(p, SQL_MIGRATE_DISTRICT, args, COUNT_OF(args), e, &rows);
+	/* Another hub made it at the same moment: this statement does not see it yet. */
+	if (!r && !pg_count(rows))
+		r = err_set(e, -EAGAIN, "database: district \"%.60s\" is just being made", name);
 	if (!r)
 		*ret_id = pg_i64(rows, 0, 0);
 	return r;

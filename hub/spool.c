@@ -605,7 +605,8 @@ void spool_release(struct spool *s, uint64_t seq)
 	size_t gone = 0;
 	while (gone + 1 < s->nseg && s->seg[gone + 1].first_seq <= seq + 1) {
 		char path[PATH_MAX];
-		if (seg_path(s, s->seg[gone].first_seq, path, sizeof path) || unlink(path)) {
+		if (seg_path(s, s->seg[gone].first_seq, path, sizeof path) ||
+		    (unlink(path) && errno != ENOENT)) {
 			log_error("spool", KM("cannot remove a segment"),
 				  KI("segment", s->seg[gone].first_seq),
 				  KS("error", strerror(errno)));

@@ -88,9 +88,9 @@ static int load_since(struct store *s, struct store_changes *c, struct err *e)
 {
 	struct pg_arg grids[] = {PGA_I(s->pos.district_id), PGA_I(s->grid_rev)};
 	struct pg_arg devices[] = {PGA_I(s->pos.district_id), PGA_I(s->device_rev)};
-	int r = pg_query(s->pg, SQL_STORE_GRIDS, grids, COUNT_OF(grids), e, &c->grids);
-	return r ? r
-		 : pg_query(s->pg, SQL_STORE_DEVICES, devices, COUNT_OF(devices), e, &c->devices);
+	/* Grids last: so the grid of each device is there, also if an import commits between. */
+	int r = pg_query(s->pg, SQL_STORE_DEVICES, devices, COUNT_OF(devices), e, &c->devices);
+	return r ? r : pg_query(s->pg, SQL_STORE_GRIDS, grids, COUNT_OF(grids), e, &c->grids);
 }
 
 static int poll_registry(struct store *s, struct err *e)

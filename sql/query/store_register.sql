@@ -1,6 +1,13 @@
 -- `unknown: register`: a registry row in the holding grid, which is made if it is missing. Returns how many were new.
-WITH rev AS (
-    UPDATE district SET registry_rev = registry_rev + 1 WHERE id = $1 RETURNING registry_rev
+-- A device that somebody removed keeps its name and is not registered again; then nothing changes, nor the revision.
+WITH t AS (
+    SELECT adapter, address, class, adapter || '/' || address AS name
+    FROM unnest($3::text[], $4::text[], $5::smallint[]) AS u (adapter, address, class)
+    WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.district_id = $1 AND d.adapter = u.adapter
+                      AND d.address = u.address AND d.removed_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM device d WHERE d.district_id = $1 AND d.name = u.adapter || '/' || u.address)
+), rev AS (
+    UPDATE district SET registry_rev = registry_rev + 1 WHERE id = $1 AND EXISTS (SELECT 1 FROM t) RETURNING registry_rev
 ), held AS (
     INSERT INTO grid (district_id, code, name, level, rev)
     SELECT $1, $2, $2, 9, registry_rev FROM rev
@@ -8,10 +15,8 @@ WITH rev AS (
     RETURNING id
 ), new AS (
     INSERT INTO device (district_id, name, class, adapter, address, grid_id, auto, rev)
-    SELECT $1, t.adapter || '/' || t.address, t.class, t.adapter, t.address, held.id, true, rev.registry_rev
-    FROM unnest($3::text[], $4::text[], $5::smallint[]) AS t (adapter, address, class), held, rev
-    WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.district_id = $1 AND d.adapter = t.adapter
-                      AND d.address = t.address AND d.removed_at IS NULL)
+    SELECT $1, t.name, t.class, t.adapter, t.address, held.id, true, rev.registry_rev
+    FROM t, held, rev
     ON CONFLICT DO NOTHING
     RETURNING adapter, address
 ), gone AS (

@@ -99,3 +99,30 @@ def test_stops_soon_when_the_database_hangs(make_hub, own_postgres, make_databas
         assert time.monotonic() - began < 15
     finally:
         own_postgres.go_on()
+
+
+def test_a_removed_device_is_not_registered_again_and_again(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, rules={}, conf={"intake": {"unknown": "register"}})
+    rev = "SELECT registry_rev FROM district"
+    publisher.publish(TELE, {"n": 0})
+    wait_until(lambda: database.value("SELECT name FROM device") == "hub/bin-1")
+    hub.cmd("device", "remove", "hub/bin-1")
+    before = database.value(rev)
+    for n in range(1, 4):
+        publisher.publish(TELE, {"n": n})
+        wait_until(lambda n=n: database.value("SELECT messages FROM unknown_device") >= n)
+    assert database.value(rev) == before
+    publisher.publish(TELE.replace("bin-1", "bin-2"), {"n": 0})
+    wait_until(lambda: database.value("SELECT count(*) FROM device WHERE removed_at IS NULL") == 1)
+    assert database.value(rev) == before + 1
+
+
+def test_a_state_from_the_future_is_taken_over(make_hub, database, publisher):
+    make_hub(grids=GRIDS, devices=BINS, rules={})
+    publisher.publish(TELE, {"n": 1, "fill_pct": 10})
+    wait_until(lambda: count(database) == 1)
+    database.rows("UPDATE device_state SET at = at + interval '1 year', recv_at = recv_at + interval '1 year'")
+    publisher.publish(TELE, {"n": 2, "fill_pct": 20})
+    wait_until(lambda: database.value("SELECT fields->>'fill_pct' FROM device_state") == "20")
+    assert database.value("SELECT at < now() + interval '1 minute' AND recv_at < now() + interval '1 minute' "
+                          "FROM device_state")
