@@ -65,16 +65,26 @@ static int topic_parse(struct slice topic, struct hub_topic *ret, struct err *e)
 	return 0;
 }
 
+/* A clock that was never set counts from zero: a time that nobody believes, and no reason to lose
+ * what the device says. */
+#define UNSET_BELOW_S 1e9
+
 static int take_ts(const struct json *v, int64_t *ret_us, struct err *e)
 {
 	if (!v || json_kind(v) == JSON_K_NULL) {
 		*ret_us = 0;
 		return 0;
 	}
-	if (json_kind(v) == JSON_K_STRING && times_parse(json_str(v), ret_us) == 0)
+	if (json_kind(v) == JSON_K_STRING && times_parse(json_str(v), ret_us) == 0) {
+		*ret_us += *ret_us == 0; /* 0 would say that it sent none */
 		return 0;
+	}
 	if (json_is_num(v) && times_from_number(json_double(v), ret_us) == 0)
 		return 0;
+	if (json_is_num(v) && json_double(v) >= 0 && json_double(v) < UNSET_BELOW_S) {
+		*ret_us = MAX_OF((int64_t)(json_double(v) * 1e6), INT64_C(1));
+		return 0;
+	}
 	return err_set(
 		e, -EPROTO,
 		"\"ts\": expected a time with zone such as \"2026-11-21T21:00:00+08:00\", or "

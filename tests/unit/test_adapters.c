@@ -116,7 +116,10 @@ static void own_objects(void **state)
 		{BIN "tele", "{\"ts\":\"9999-12-31T23:59:59Z\"}", 0,
 		 BIN_JSON
 		 "\"kind\":\"tele\",\"at\":\"9999-12-31T23:59:59.000000Z\",\"fields\":{}}"},
-		{BIN "tele", "{\"ts\":12}", -EPROTO, NULL},
+		{BIN "tele", "{\"ts\":12}", 0,
+		 BIN_JSON
+		 "\"kind\":\"tele\",\"at\":\"1970-01-01T00:00:12.000000Z\",\"fields\":{}}"},
+		{BIN "tele", "{\"ts\":-1}", -EPROTO, NULL},
 		{BIN "tele", "{\"ts\":1e300}", -EPROTO, NULL},
 		{BIN "tele", "{\"ts\":\"2026-11-21T21:00:00\"}", -EPROTO, NULL},
 		{BIN "tele", "{\"ts\":true}", -EPROTO, NULL},
