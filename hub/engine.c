@@ -49,7 +49,7 @@ struct engine {
 	uint64_t last_seq; /* handed over, or in the database at the start */
 	bool begun;
 	bool thread_running;
-	struct log_repeat fault;
+	struct log_repeat fault, rule_fault;
 };
 
 /* ---- changes of registry and rules ---- */
@@ -209,6 +209,7 @@ static int take_changes(struct engine *en)
 	if (rules) {
 		r = rule_states_use(en->states, rules, on_anomaly, en);
 		rules_unref(rules);
+		en->rule_fault = (struct log_repeat){0};
 	}
 	for (struct store_changes *c; !r && (c = store_take_changes(en->store));) {
 		r = apply_changes(en, c);
@@ -451,6 +452,10 @@ static void look_around(struct engine *en)
 	struct spool_stat st;
 	spool_stat(en->spool, &st);
 	metric_set(M_SPOOL_BYTES, st.bytes);
+	struct err e;
+	if (rule_states_fault(en->states, &e) && log_repeat_due(&en->rule_fault, times_mono_us()))
+		log_warn("rules", KM("a condition ended in an error, its state is held"),
+			 KS("at", e.msg));
 	uint64_t in = MIN_OF(atomic_load(&en->committed_seq), st.next_seq - 1);
 	uint64_t hole = in < st.hole_to ? st.hole_to - MAX_OF(st.hole_from, in + 1) : 0;
 	metric_set(M_SPOOL_BACKLOG, st.next_seq - 1 - in - hole);

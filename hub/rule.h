@@ -132,6 +132,9 @@ void rule_states_forget(struct rule_states *s, const struct device *d);
 typedef int (*rule_saved_fn)(void *ctx, const struct rule_saved *saved);
 must_check int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx);
 size_t rule_states_count(const struct rule_states *s);
+/* The first evaluation since the last call that ended in an error (a missing field is none): rule,
+ * device, why. False if there was none. */
+bool rule_states_fault(struct rule_states *s, struct err *ret_why);
 
 /* ---- words ---- */
 enum lang { LANG_ZH_CN, LANG_EN };

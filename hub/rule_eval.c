@@ -162,7 +162,17 @@ static void fill_device(struct rule_states *s, const struct device *d)
 	fill_map(&s->slots[SLOT_GRID], s->about_grid, COUNT_OF(s->about_grid));
 }
 
-static enum truth truth_of(const struct look *l, const struct cel_program *p)
+/* Kept until somebody asks; until then further ones are only counted. */
+static void note_fault(const struct look *l, const struct rule *rule, enum cel_fault why)
+{
+	metric_add(M_RULE_ERRORS, 1);
+	if (!l->s->fault[0])
+		snprintf(l->s->fault, sizeof l->s->fault, "rule %s, device %s: %s", rule->id,
+			 l->d->name, cel_fault_texts[why]);
+}
+
+static enum truth truth_of(const struct look *l, const struct rule *rule,
+			   const struct cel_program *p)
 {
 	struct rule_states *s = l->s;
 	for (size_t i = 0; i < p->nslots; i++)
@@ -171,15 +181,17 @@ static enum truth truth_of(const struct look *l, const struct cel_program *p)
 	struct cel_value v = cel_eval(s->vm, p, s->slots);
 	if (v.type == CEL_BOOL)
 		return v.b ? YES : NO;
-	bool missing = v.type == CEL_ERROR && v.n == CEL_F_MISSING;
-	metric_add(missing ? M_RULE_MISSING : M_RULE_ERRORS, 1);
+	if (v.type == CEL_ERROR && v.n == CEL_F_MISSING)
+		metric_add(M_RULE_MISSING, 1);
+	else
+		note_fault(l, rule, v.type == CEL_ERROR ? (enum cel_fault)v.n : CEL_F_OVERLOAD);
 	return HOLD;
 }
 
 /* May it recover? Without `clear` that is the same as `when` being false. */
 static enum truth clear_of(const struct look *l, const struct rule *rule)
 {
-	return rule->code->clear ? truth_of(l, rule->code->clear) : YES;
+	return rule->code->clear ? truth_of(l, rule, rule->code->clear) : YES;
 }
 
 /* ---- one rule and one reading ---- */
@@ -198,7 +210,7 @@ static int look_at_state(const struct look *l, struct state *st)
 		if (r)
 			return r;
 	}
-	enum truth when = truth_of(l, rule->code->when);
+	enum truth when = truth_of(l, rule, rule->code->when);
 	if (when == HOLD)
 		return 0;
 	st->device = l->d;
@@ -219,7 +231,7 @@ static int look_at(const struct look *l, const struct rule *rule, struct state *
 {
 	if (*at && (*at)->rule == rule)
 		return look_at_state(l, *at);
-	if (truth_of(l, rule->code->when) != YES)
+	if (truth_of(l, rule, rule->code->when) != YES)
 		return 0;
 	return rule->event ? tell(l, ANOMALY_FIRED, rule, NULL, l->at_us) : on_ok(l, at, rule);
 }

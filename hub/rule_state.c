@@ -236,6 +236,15 @@ int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx)
 	return r;
 }
 
+bool rule_states_fault(struct rule_states *s, struct err *ret_why)
+{
+	if (!s->fault[0])
+		return false;
+	err_set(ret_why, 0, "%s", s->fault);
+	s->fault[0] = 0;
+	return true;
+}
+
 size_t rule_states_count(const struct rule_states *s)
 {
 	size_t ended = 0;

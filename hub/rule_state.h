@@ -66,6 +66,7 @@ struct rule_states {
 	struct dirty *dirty;
 	size_t ndirty, cap_dirty;
 	size_t nstates;
+	char fault[256]; /* the first evaluation that failed since rule_states_fault was asked */
 };
 
 /* The hold that began at since_us runs out hold_us later. */

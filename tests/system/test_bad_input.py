@@ -299,6 +299,7 @@ def test_numbers_as_strings_are_text_and_hold_the_rule(street, database, publish
     publisher.publish(topic_of("bin-1"), {"fill_pct": "95 %"})
     wait_until(lambda: database.value(READINGS) == 2)
     street.wait_metric("gridhub_rule_errors_total", 2)
+    street.wait_log("level=warn", "mod=rules", "device bin-1", "operands of a wrong type")
     assert street.refused() == [] and database.value("SELECT count(*) FROM grid_case") == 0
     still_good(street, database, publisher)
 
