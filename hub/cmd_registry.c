@@ -80,11 +80,12 @@ static void print_import_help(const struct import_kind *kind)
 	       "or .ndjson); \"-\" is stdin. With any bad line nothing is written, and all faults\n"
 	       "are listed. Columns that the file does not have keep their value.\n\n"
 	       "  --format F   csv or jsonl, whatever FILE is called\n"
-	       "  --partial    write the good lines and refuse only the bad ones\n"
+	       "  --partial    write the good lines and refuse only the bad ones (exit status 0)\n"
 	       "  --config FILE\n\nColumns (* must be there):\n",
 	       kind->what, kind->what);
 	for (size_t i = 0; i < kind->ncolumns; i++)
-		printf("  %s%s\n", kind->columns[i].name, kind->columns[i].required ? " *" : "");
+		printf("  %-10s %c  %s\n", kind->columns[i].name,
+		       kind->columns[i].required ? '*' : ' ', kind->columns[i].help);
 }
 
 static int parse_format(const char *text, struct import_options *o)

@@ -17,25 +17,35 @@ static const struct import_word device_classes[] = {
 /* Their order is that of the columns of import_grid and import_device (sql/query/import_*_stage).
  */
 static const struct import_column grid_columns[] = {
-	{"code", CHECK_TEXT, true, 1, 64, NULL},     {"name", CHECK_TEXT, true, 1, 200, NULL},
-	{"level", CHECK_INT, true, 0, 9, NULL},	     {"kind", CHECK_WORD, false, 0, 0, grid_kinds},
-	{"parent", CHECK_TEXT, false, 1, 64, NULL},  {"leader", CHECK_TEXT, false, 1, 200, NULL},
-	{"deputy", CHECK_TEXT, false, 1, 200, NULL}, {"endpoint", CHECK_TEXT, false, 1, 64, NULL},
+	{"code", CHECK_TEXT, true, 1, 64, NULL, "unique; devices and commands name it by this"},
+	{"name", CHECK_TEXT, true, 1, 200, NULL, "what people read"},
+	{"level", CHECK_INT, true, 0, 9, NULL,
+	 "0 the district, 1 a subdistrict, 2 and more the grids below, to 9"},
+	{"kind", CHECK_WORD, false, 0, 0, grid_kinds,
+	 "comprehensive (default) or dedicated (one unit's own)"},
+	{"parent", CHECK_TEXT, false, 1, 64, NULL, "code of the grid above; none = the top"},
+	{"leader", CHECK_TEXT, false, 1, 200, NULL, "who answers for it and gets the alerts"},
+	{"deputy", CHECK_TEXT, false, 1, 200, NULL, "who stands in"},
+	{"endpoint", CHECK_TEXT, false, 1, 64, NULL,
+	 "endpoint of the configuration; none = that of the grid above"},
 };
 
 enum { DEVICE_LON = 6, DEVICE_LAT = 7 };
 static const struct import_column device_columns[] = {
-	{"id", CHECK_TEXT, true, 1, READING_ADDRESS_MAX, NULL},
-	{"title", CHECK_TEXT, false, 1, 200, NULL},
-	{"class", CHECK_WORD, true, 0, 0, device_classes},
-	{"adapter", CHECK_ADAPTER, true, 0, 0, NULL},
-	{"address", CHECK_TEXT, false, 1, READING_ADDRESS_MAX, NULL},
-	{"grid", CHECK_TEXT, true, 1, 64, NULL},
-	{"lon", CHECK_DOUBLE, false, -180, 180, NULL},
-	{"lat", CHECK_DOUBLE, false, -90, 90, NULL},
-	{"parent", CHECK_TEXT, false, 1, READING_ADDRESS_MAX, NULL},
-	{"interval", CHECK_DURATION, false, 0, 0, NULL},
-	{"stream_url", CHECK_TEXT, false, 1, 2000, NULL},
+	{"id", CHECK_TEXT, true, 1, READING_ADDRESS_MAX, NULL, "unique"},
+	{"title", CHECK_TEXT, false, 1, 200, NULL, "what people read; none = the id"},
+	{"class", CHECK_WORD, true, 0, 0, device_classes, "camera, sensor or bin"},
+	{"adapter", CHECK_ADAPTER, true, 0, 0, NULL,
+	 "its dialect (gridhub decode --help lists them)"},
+	{"address", CHECK_TEXT, false, 1, READING_ADDRESS_MAX, NULL,
+	 "its name in the dialect's topics; none = the id"},
+	{"grid", CHECK_TEXT, true, 1, 64, NULL, "code of its grid"},
+	{"lon", CHECK_DOUBLE, false, -180, 180, NULL, "position in degrees, WGS 84"},
+	{"lat", CHECK_DOUBLE, false, -90, 90, NULL, ""},
+	{"parent", CHECK_TEXT, false, 1, READING_ADDRESS_MAX, NULL, "id of the device it hangs on"},
+	{"interval", CHECK_DURATION, false, 0, 0, NULL,
+	 "expected time between two messages: 30s, 10m, 1h30m"},
+	{"stream_url", CHECK_TEXT, false, 1, 2000, NULL, "where its picture is"},
 };
 
 static int check_position(const struct slice *cell, const char **ret_expected)

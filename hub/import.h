@@ -34,6 +34,7 @@ struct import_column {
 	bool required; /* in the file, and never empty */
 	double min, max;
 	const struct import_word *words; /* ends with a NULL */
+	const char *help;
 };
 
 struct import_kind {

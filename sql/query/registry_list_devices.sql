@@ -7,7 +7,7 @@ WITH RECURSIVE below AS (
 SELECT json_strip_nulls(json_build_object('id', d.name, 'title', d.title,
            'class', (ARRAY['unknown', 'camera', 'sensor', 'bin'])[d.class + 1], 'adapter', d.adapter, 'address', d.address,
            'grid', g.code, 'lon', d.lon, 'lat', d.lat, 'parent', p.name,
-           'interval_s', CASE WHEN d.interval_us > 0 THEN d.interval_us / 1e6 END, 'stream_url', d.stream_url,
+           'interval_s', CASE WHEN d.interval_us > 0 THEN trim_scale(d.interval_us / 1e6) END, 'stream_url', d.stream_url,
            'auto', CASE WHEN d.auto THEN true END))
 FROM device d
 JOIN grid g ON g.district_id = d.district_id AND g.id = d.grid_id
