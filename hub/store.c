@@ -212,9 +212,6 @@ static int connect_database(struct store *s, struct err *e)
 		return r;
 	if (r == 1)
 		batch_is_in(s, &in_doubt);
-	if (log_repeat_over(&s->away))
-		log_info("store", KM("database is back"));
-	health_set(HEALTH_DATABASE, HEALTH_OK, NULL);
 	return 0;
 }
 
@@ -356,6 +353,15 @@ static int work(struct store *s, struct err *e)
 
 /* ---- the thread ---- */
 
+/* Only after a whole round: a batch that is refused after every connect must not look healthy
+ * between. */
+static void note_round(struct store *s)
+{
+	if (log_repeat_over(&s->away))
+		log_info("store", KM("database is back"));
+	health_set(HEALTH_DATABASE, HEALTH_OK, NULL);
+}
+
 static void wait_for(struct store *s, int64_t timeout_us, bool also_work)
 {
 	struct timespec until = times_mono_in(timeout_us);
@@ -391,6 +397,7 @@ static void *store_main(void *arg)
 			pause = RETRY_FIRST_US; /* it goes on, if from one fault to the next */
 		if (!r) {
 			pause = RETRY_FIRST_US;
+			note_round(s);
 			wait_for(s, REGISTRY_POLL_US, true);
 			continue;
 		}

@@ -126,3 +126,17 @@ def test_a_state_from_the_future_is_taken_over(make_hub, database, publisher):
     wait_until(lambda: database.value("SELECT fields->>'fill_pct' FROM device_state") == "20")
     assert database.value("SELECT at < now() + interval '1 minute' AND recv_at < now() + interval '1 minute' "
                           "FROM device_state")
+
+
+def test_a_batch_that_is_refused_again_and_again_is_not_healthy(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={})
+    database.rows("ALTER TABLE reading ADD CONSTRAINT no CHECK (NOT fields ? 'no')")
+    publisher.publish(TELE, {"no": 1})
+    wait_until(lambda: hub.metric("gridhub_batch_retries_total") >= 2)
+    for _ in range(40):
+        part = hub.health()["parts"]["database"]
+        assert part["status"] == "degraded" and "constraint" in part["why"]
+        time.sleep(0.02)
+    database.rows("ALTER TABLE reading DROP CONSTRAINT no")
+    wait_until(lambda: hub.health()["parts"]["database"]["status"] == "ok")
+    assert database.value("SELECT count(*) FROM reading") == 1
