@@ -58,8 +58,8 @@ void log_set_level(enum log_level level);   /* default LOG_INFO */
 extern const char *const log_level_names[]; /* "error", "warn", "info", "debug", NULL */
 
 /*
- * An error that repeats is reported at growing intervals (at once, then 2 s, 4 s … 5 min apart),
- * its recovery once. One struct per error, owned by one thread, zero-initialised.
+ * Keeps a fault that goes on from flooding the log: it is written at once, then 2 s, 4 s … 5 min
+ * apart, and its end once. One struct per fault, owned by one thread, zero-initialised.
  */
 struct log_repeat {
 	int64_t next_us, gap_us;

@@ -125,12 +125,12 @@ def test_secrets_are_looked_at(check):
                                     "rules:\n", 1)
     done = check(conf)
     assert done.returncode == 1 and f"{secret}: cannot open" in done.err
-    secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+    secret.write_text("whsec_YSBrZXkgdGhhdCBvbmx5IHRlc3RzIHVzZQ==\n")
     secret.chmod(0o644)
     for argv in (("check",), ("run",)):
         done = check(conf, argv=argv)
         assert done.returncode == 1 and str(secret) in done.err and "others may read" in done.err
-        assert "MfKQ9r8" not in done.err + done.out
+        assert "YSBrZXkg" not in done.err + done.out
     secret.chmod(0o640)
     assert check(conf).returncode == 0
     secret.write_text("")

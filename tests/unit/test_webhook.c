@@ -11,7 +11,7 @@
 #include "times.h"
 
 #define VECTORS "../shared/samples/webhooks/signature-vectors.json"
-#define SECRET_A "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define SECRET_A "whsec_YSBrZXkgdGhhdCBvbmx5IHRlc3RzIHVzZQ=="
 #define SECRET_B "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 static const struct json_limits limits = {.max_bytes = 1 << 20, .max_depth = 16};
@@ -230,11 +230,11 @@ static void test_secrets(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"",					  /* nothing */
-		"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",	  /* no prefix */
-		"whsec_",				  /* no key */
-		"whsec_c2hvcnQ=",			  /* too short */
-		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa*w", /* no base64 */
+		"",					      /* nothing */
+		"YSBrZXkgdGhhdCBvbmx5IHRlc3RzIHVzZQ==",	      /* no prefix */
+		"whsec_",				      /* no key */
+		"whsec_c2hvcnQ=",			      /* too short */
+		"whsec_YSBrZXkgdGhhdCBvbmx5IHRlc3RzIHVzQ*==", /* no base64 */
 	};
 	struct err e = {0};
 	struct webhook_target t = {.url = SL("https://x/"), .nsecrets = 1};
