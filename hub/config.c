@@ -91,7 +91,8 @@ static const struct yaml_field intake_fields[] = {
 	{"holding_grid", YAML_T_STR, AT(intake.holding_grid), "holding", 0, 0, NULL,
 	 "Code of the grid for devices that registered themselves; made if it is missing"},
 	{"unknown_max", YAML_T_INT, AT(intake.unknown_max), "1000", 0, 1000000, NULL,
-	 "Unknown devices kept aside; more are only counted"},
+	 "Unknown devices kept aside, and devices that may register themselves; more are only "
+	 "counted"},
 	{"rejected_max", YAML_T_INT, AT(intake.rejected_max), "1000", 0, 1000000, NULL,
 	 "Refused messages kept aside; the oldest go first"},
 	{"late", YAML_T_DURATION, AT(intake.late_us), "1h", 0, YEARS(10), NULL,

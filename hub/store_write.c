@@ -276,11 +276,12 @@ static int register_unknown(struct pg *p, const struct config *conf, int64_t dis
 		pg_array_str(&a.c[1], u->address);
 		pg_array_i64(&a.c[2], u->class);
 	}
-	struct pg_arg args[5] = {PGA_I(district_id), PGA_STR(conf->intake.holding_grid)};
+	struct pg_arg args[6] = {PGA_I(district_id), PGA_STR(conf->intake.holding_grid)};
 	size_t n = 2;
 	int r = columns_args(&a, args, &n);
 	if (r)
 		return err_set(e, r, "unknown devices: too large");
+	args[n++] = PGA_I(conf->intake.unknown_max);
 	r = pg_query(p, SQL_STORE_REGISTER, args, n, e, &rows);
 	if (!r)
 		res->registered = pg_i64(rows, 0, 0);
