@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 
+import paho.mqtt.client as mqtt
 import pytest
 from conftest import DEVICES, GRIDS, RULES, topic_of, wait_until
 from proxy import Proxy
@@ -101,6 +102,25 @@ def test_two_hubs_share_a_subscription(start_hub, broker, publisher, database):
     assert numbers(database) == list(range(400))
     assert database.rows("SELECT event_count FROM grid_case") == [(400,)]  # both count into one case
     assert database.value("SELECT count(*) FROM ingest_cursor") == 2
+
+
+def test_a_broker_that_drops_messages_is_noticed(start_hub, make_broker, make_publisher):
+    """Its own counter says so: somebody's queue was too short, and it may be ours next time."""
+    broker = make_broker("allow_anonymous true\nmax_queued_messages 10\n")
+    hub = start_hub(broker=broker)
+    assert hub.metric("gridhub_broker_dropped_messages") == 0
+    away = mqtt.Client("somebody", clean_session=False)
+    subscribed = []
+    away.on_connect = lambda c, *_: c.subscribe("other/#", 1)
+    away.on_subscribe = lambda *_: subscribed.append(True)
+    away.connect("127.0.0.1", broker.port)
+    away.loop_start()
+    wait_until(lambda: subscribed)
+    away.disconnect()
+    away.loop_stop()
+    make_publisher(broker).publish_many(("other/x", b"x") for _ in range(100))
+    hub.wait_metric("gridhub_broker_dropped_messages", 80)
+    assert "max_queued_messages" in hub.wait_log("level=warn", "drops messages", "broker=street")
 
 
 # ---- who is who ----

@@ -1,10 +1,12 @@
 """The whole path: an MQTT message becomes a reading, a case, and a signed alert at the leader who answers for the grid."""
 
 import json
+import signal
 import time
 
 import pytest
 from conftest import DEVICES, GRIDS, RULES, topic_of, wait_until
+from proxy import Proxy
 from receiver import Receiver
 
 READINGS = "SELECT count(*) FROM reading"
@@ -206,6 +208,22 @@ def test_unknown_devices_are_kept_in_bounded_number(make_hub, database, publishe
     assert json.loads(last["payload"]) == {"fill_pct": 2} and last["class"] == "bin"
 
 
+def test_devices_register_themselves_in_bounded_number(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, rules=RULES, conf={"intake": {"unknown": "register", "unknown_max": 5}})
+    for n in range(3):
+        fill(publisher, 1, f"u-{n}")
+    hub.wait_metric("gridhub_devices_registered_total", 3)
+    publisher.publish_many((topic_of(f"v-{n}"), {"fill_pct": 1}) for n in range(50))
+    hub.wait_metric("gridhub_unknown_device_messages_total", 53)
+    hub.wait_metric("gridhub_devices_registered_total", 5)
+    wait_until(lambda: 3 <= len(hub.json_lines("device", "unknown")) <= 5, why="more of them to be kept aside")
+    assert len(hub.json_lines("device", "list", "--grid", "holding")) == 5
+    hub.cmd("device", "remove", "hub/u-0")  # makes room for one that is heard again
+    fill(publisher, 1, "v-49")
+    hub.wait_metric("gridhub_devices_registered_total", 6)
+    assert database.value("SELECT count(*) FROM device WHERE auto AND removed_at IS NULL") == 5
+
+
 def test_rules_are_read_again_and_bad_ones_are_refused(make_hub, database, publisher):
     hub = make_hub(grids=GRIDS, devices=DEVICES, rules=RULES)
     pack = hub.dir / "rules" / "test.yaml"
@@ -226,6 +244,20 @@ def test_rules_are_read_again_and_bad_ones_are_refused(make_hub, database, publi
     wait_until(lambda: database.value("SELECT recovered_at FROM grid_case"), why="the gone rule's case to recover")
     fill(publisher, 60)
     wait_until(lambda: database.rows("SELECT rule_id FROM grid_case ORDER BY 1") == [("bin-full",), ("bin-half-full",)])
+
+
+def test_a_hold_goes_on_over_a_restart(make_hub, database, publisher, receiver):
+    pack = RULES["test.yaml"].replace("    kind: bin_full", "    for: 3s\n    kind: bin_full")
+    hub = make_hub(grids=GRIDS, devices=DEVICES, rules={"test.yaml": pack}, receiver=receiver)
+    fill(publisher, 95)
+    wait_until(lambda: database.value("SELECT count(*) FROM rule_state") == 1, why="the hold to be remembered")
+    assert database.value("SELECT count(*) FROM grid_case") == 0
+    hub.kill()
+    hub.start()
+    (alert,) = receiver.wait(1, timeout=20)  # without a further message, and with the words of the one before
+    assert "95%" in alert.text
+    first, sent = database.row("SELECT c.first_seen, r.at FROM grid_case c, reading r")
+    assert (first - sent).total_seconds() >= 3
 
 
 @pytest.mark.parametrize("language, zone, words", [
@@ -261,3 +293,28 @@ def test_the_end_drains_and_a_second_start_goes_on(make_hub, database, publisher
     wait_until(lambda: database.value("SELECT recovered_at FROM grid_case"), why="recovery in the second run")
     assert [m.json["type"] for m in receiver.wait(2)] == ["case.opened", "case.recovered"]
     assert hub.stop(timeout=40) == 0
+
+
+def test_a_second_signal_ends_at_once_and_loses_nothing(make_hub, database, publisher):
+    proxy = Proxy(database.server.port)
+    try:
+        hub = make_hub(grids=GRIDS, devices=DEVICES, rules=RULES, start=False)
+        hub.conf["database"]["conninfo"] = proxy.through(hub.conf["database"]["conninfo"])
+        hub.write_conf()
+        hub.start()
+        hub.wait_part("database", "ok")
+        proxy.refuse()
+        publisher.publish_many((topic_of("bin-1"), {"n": n}) for n in range(100))
+        hub.wait_metric("gridhub_mqtt_messages_total", 100)
+        hub.process.send(signal.SIGTERM)
+        hub.wait_log("msg=stopping")
+        time.sleep(0.3)
+        assert hub.running  # it would like to commit what is in the spool, and waits for the database
+        began = time.monotonic()
+        hub.process.send(signal.SIGINT)
+        assert hub.wait_end() == 1 and time.monotonic() - began < 5
+        proxy.accept()
+        hub.start()
+        wait_readings(database, 100)
+    finally:
+        proxy.close()
