@@ -4,7 +4,6 @@
 #include "crypto.h"
 #include "endpoint.h"
 #include "json.h"
-#include "log.h"
 #include "migrate.h"
 #include "notify_job.h"
 #include "rule.h"
@@ -320,7 +319,7 @@ static int print_endpoint(struct session *s, const struct endpoint_conf *c)
 		return cmd_fail(&e);
 	bool bad = endpoint_load(s->conf, c, &wrong, &p) != 0;
 	if (!bad)
-		url_redact(p.target.url, &url);
+		endpoint_show_url(&p, &url);
 	buf_puts(&line, "{");
 	put_member(&line, "endpoint", c->name);
 	put_member(&line, "dialect", c->dialect);
@@ -425,7 +424,7 @@ static void explain(const struct endpoint *p, const struct notify_job *j)
 	};
 	auto_buf struct buf url;
 	buf_init(&url, WEBHOOK_URL_MAX);
-	url_redact(p->target.url, &url);
+	endpoint_show_url(p, &url);
 	fprintf(stderr, "gridhub: %s (%s): ", p->conf->name, buf_str(&url));
 	if (j->status)
 		fprintf(stderr, "HTTP %d after %lld ms: ", j->status,

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "log.h"
 #include "sender.h"
 
 #define CASE_MARK "{case}"
@@ -114,6 +115,23 @@ const struct endpoint *endpoints_find(const struct endpoints *all, struct slice 
 {
 	const struct endpoint_conf *c = config_endpoint(all->conf, name);
 	return c ? &all->list[c - all->conf->endpoints] : NULL;
+}
+
+void endpoint_show_url(const struct endpoint *p, struct buf *out)
+{
+	struct slice url = p->target.url;
+	size_t host = 0, end = 0;
+	if (!given(p->conf->url_file)) {
+		url_redact(url, out);
+		return;
+	}
+	while (host < url.n && (host < 3 || memcmp(url.p + host - 3, "://", 3) != 0))
+		host++;
+	for (end = host; end < url.n && !strchr("/?#", url.p[end]);)
+		end++;
+	url_redact((struct slice){url.p, end}, out);
+	if (end < url.n)
+		buf_puts(out, "/…");
 }
 
 void endpoint_case_url(const struct config *conf, int64_t case_id, struct buf *out)

@@ -31,6 +31,9 @@ must_check int endpoints_load(const struct config *conf, struct err *e, struct e
 void endpoints_done(struct endpoints *all); /* safe on a zeroed struct */
 const struct endpoint *endpoints_find(const struct endpoints *all, struct slice name);
 
+/* Its URL as people may see it: no user, password or query; of one from a file, no path either. */
+void endpoint_show_url(const struct endpoint *p, struct buf *out);
+
 /* notify.case_url with the case's number put in; nothing when it is not configured. */
 void endpoint_case_url(const struct config *conf, int64_t case_id, struct buf *out);
 

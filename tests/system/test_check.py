@@ -2,6 +2,8 @@
 
 import pytest
 
+from conftest import DEVICES, GRIDS, RULES, topic_of
+
 ONE = "rules:\n  - {id: a, when: fill_pct > 90.0, kind: event-0192, title: {zh-CN: x}}\n"
 
 FAULTS = {
@@ -39,3 +41,22 @@ def test_what_is_right_passes(make_hub, receiver):
     hub = make_hub(receiver=receiver, start=False)
     done = hub.cmd("check", "--database")
     assert "is good" in done.err
+
+
+def test_a_url_with_a_key_in_its_path_is_read_from_a_file_and_shown_nowhere(make_hub, receiver, publisher):
+    hub = make_hub(receiver=receiver, rules=RULES, grids=GRIDS, devices=DEVICES, start=False)
+    (hub.dir / "url").touch(0o600)
+    (hub.dir / "url").write_text(f"http://127.0.0.1:{receiver.port}/services/T000/key-in-the-path\n")
+    del hub.conf["endpoints"][0]["url"]
+    hub.conf["endpoints"][0]["url_file"] = "url"
+    hub.write_conf()
+    hub.start()
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 95})
+    receiver.wait(1)
+    assert receiver.seen[0].path == "/services/T000/key-in-the-path"
+    said = hub.log
+    for argv in (("check",), ("webhook", "endpoints"), ("webhook", "test", "leader"), ("webhook", "list", "--attempts"),
+                 ("case", "show", "1")):
+        done = hub.cmd(*argv)
+        said += done.out + done.err
+    assert "leader" in said and "key-in-the-path" not in said
