@@ -27,6 +27,20 @@ static const char help[] =
 	"rules again and\n"
 	"keeps the old ones if the new are bad.\n\n"
 	"Environment: GRIDHUB_CONFIG (file), PGPASSWORD (if database.password_file is not set).\n\n"
+	"A configuration to begin with:\n\n"
+	"  district: qixia\n"
+	"  database: {conninfo: host=127.0.0.1 dbname=gridhub user=gridhub, password_file: "
+	"db.password}\n"
+	"  mqtt:\n"
+	"    - name: street\n"
+	"      url: mqtt://127.0.0.1:1883\n"
+	"      client_id: gridhub-1\n"
+	"      subscriptions:\n"
+	"        - {topic: city/v1/#, adapter: hub}\n"
+	"        - {topic: zigbee2mqtt/#, adapter: zigbee2mqtt}\n"
+	"  endpoints:\n"
+	"    - {name: leader, url: https://receiver.example/hook, secret_file: leader.secret}\n"
+	"  notify: {default_endpoint: leader}\n\n"
 	"Settings in the configuration file (YAML):\n\n";
 
 struct hub {

@@ -91,7 +91,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct options *re
 		if (o == '?')
 			return CMD_USAGE;
 		if (o == O_HELP) {
-			fputs(v->help, stdout);
+			printf("%s\n  --config FILE  configuration\n", v->help);
 			return CMD_OK;
 		}
 		if (!((v->takes | 1u << O_CONFIG) & 1u << o))

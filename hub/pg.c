@@ -23,18 +23,12 @@ struct pg {
 	int64_t timeout_us;
 	bool broken;
 	_Atomic bool aborted;
-	char sqlstate[6];
 	bool prepared[SQL_COUNT];
 };
 
 struct pg_rows {
 	PGresult *res;
 };
-
-const char *pg_sqlstate(const struct pg *p)
-{
-	return p->sqlstate;
-}
 
 void pg_abort(struct pg *p)
 {
@@ -166,7 +160,6 @@ void pg_closep(struct pg **p)
 
 static int usable(struct pg *p, struct err *e)
 {
-	p->sqlstate[0] = 0;
 	if (atomic_load(&p->aborted))
 		return err_set(e, -ECANCELED, "database: broken off");
 	if (p->broken || PQstatus(p->conn) != CONNECTION_OK)
@@ -207,7 +200,6 @@ static int refused(struct pg *p, const PGresult *res, const char *what, struct e
 	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
 	if (!state || PQstatus(p->conn) != CONNECTION_OK)
 		return broken(p, e, -ENOTCONN, "the connection is lost");
-	snprintf(p->sqlstate, sizeof p->sqlstate, "%s", state);
 	return err_set(e, -EBADE, "database: %s: %s%s%s (SQLSTATE %s)", what, msg ? msg : "refused",
 		       detail ? ": " : "", detail ? detail : "", state);
 }
@@ -458,12 +450,6 @@ int64_t pg_i64(const struct pg_rows *rows, size_t row, size_t col)
 {
 	int64_t v = 0;
 	return slice_to_i64(pg_slice(rows, row, col), &v) ? 0 : v;
-}
-
-double pg_double(const struct pg_rows *rows, size_t row, size_t col)
-{
-	double v = 0;
-	return slice_to_double(pg_slice(rows, row, col), &v) ? 0 : v;
 }
 
 bool pg_bool(const struct pg_rows *rows, size_t row, size_t col)

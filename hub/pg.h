@@ -5,7 +5,7 @@
  * Every request has a deadline of its own (a stopped server is never noticed otherwise): when it
  * passes, the connection is closed and the call returns -ETIMEDOUT. Blocks the calling thread at
  * most that long. One connection belongs to one thread. Errors: -ENOTCONN no connection or it
- * broke, -ETIMEDOUT, -EBADE the server refused the statement (pg_sqlstate tells), -ENOMEM; err has
+ * broke, -ETIMEDOUT, -EBADE the server refused the statement (its text and SQLSTATE are in err), -ENOMEM; err has
  * the server's words, never a password.
  */
 #ifndef GRIDHUB_PG_H
@@ -28,7 +28,6 @@ must_check int pg_open(const struct pg_conf *conf, struct err *e, struct pg **re
 void pg_close(struct pg *p); /* NULL is fine */
 void pg_closep(struct pg **p);
 #define auto_pg auto_call(pg_closep)
-const char *pg_sqlstate(const struct pg *p); /* of the last failure; "" if it had none */
 /* Any thread: break off the request under way, if any, and all later ones (for a second SIGTERM).
  */
 void pg_abort(struct pg *p);
@@ -60,7 +59,6 @@ struct slice pg_slice(const struct pg_rows *rows, size_t row,
 		      size_t col); /* also NUL-terminated; empty for NULL */
 const char *pg_str(const struct pg_rows *rows, size_t row, size_t col);
 int64_t pg_i64(const struct pg_rows *rows, size_t row, size_t col); /* 0 for NULL */
-double pg_double(const struct pg_rows *rows, size_t row, size_t col);
 bool pg_bool(const struct pg_rows *rows, size_t row, size_t col);
 int64_t pg_affected(const struct pg_rows *rows);
 

@@ -158,7 +158,12 @@ static int resync(struct store *s, struct err *e)
 	int r = pg_query(s->pg, SQL_STORE_CURSOR_GET, args, COUNT_OF(args), e, &cursor);
 	if (r)
 		return r;
-	if (!pg_count(cursor) || pg_i64(cursor, 0, 0) != s->pos.epoch)
+	if (!pg_count(cursor))
+		return stop_for_good(
+			s, -ESTALE,
+			&(struct err){"the database knows nothing of this spool: it is "
+				      "not the one that the hub began with"});
+	if (pg_i64(cursor, 0, 0) != s->pos.epoch)
 		return stop_for_good(s, -ESTALE,
 				     &(struct err){"another hub has taken this spool over"});
 	int64_t batch = pg_i64(cursor, 0, 1);

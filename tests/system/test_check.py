@@ -1,5 +1,7 @@
 """gridhub check says before the start what `gridhub run` would stumble over, and run says the same."""
 
+import textwrap
+
 import pytest
 
 from conftest import DEVICES, GRIDS, RULES, topic_of
@@ -35,6 +37,17 @@ def test_all_faults_are_told_not_only_the_first(make_hub):
     err = hub.cmd("check", check=False).err
     for want in ("scheme is ftp", 'dialect "x"', "expected host:port", "b.yaml:1:"):
         assert want in err, err
+
+
+def test_the_configuration_of_the_help_text_is_good(make_hub, receiver):
+    hub = make_hub(receiver=receiver, rules={"a.yaml": ONE}, start=False, migrate=False)
+    text = hub.cmd("run", "--help").out.partition("A configuration to begin with:\n")[2].partition("Settings in")[0]
+    assert "subscriptions:" in text
+    (hub.dir / "first.yaml").write_text(f"rules: {{dir: {hub.conf['rules']['dir']}}}\n" + textwrap.dedent(text))
+    for name, secret in (("db.password", "x"), ("leader.secret", receiver.secret)):
+        (hub.dir / name).touch(0o600)
+        (hub.dir / name).write_text(secret + "\n")
+    assert "is good" in hub.cmd("check", "--config", "first.yaml").err
 
 
 def test_what_is_right_passes(make_hub, receiver):
