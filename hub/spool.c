@@ -82,20 +82,20 @@ static int read_id(struct spool *s, struct err *e)
 	int r = file_read(path, 64, &text, &n, e);
 	if (r == 0) {
 		struct slice t = slice_trim((struct slice){text, n});
-		if (t.n != 32)
+		if (t.n != 32 && t.n)
 			return err_set(e, -EINVAL, "%s: not a spool's id", path);
-		memcpy(s->id, t.p, 32);
-		return 0;
+		memcpy(s->id, t.p, t.n);
 	}
-	if (r != -ENOENT)
+	if (s->id[0] || (r && r != -ENOENT))
 		return r;
+	/* None yet; or an empty file, from a start that was cut short before anybody saw the id. */
 	s->fresh = true;
 	unsigned char rnd[16];
 	if (getrandom(rnd, sizeof rnd, 0) != sizeof rnd)
 		return err_set(e, -errno, "cannot get random bytes");
 	for (size_t i = 0; i < sizeof rnd; i++)
 		snprintf(s->id + 2 * i, 3, "%02x", rnd[i]);
-	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_set(e, -errno, "%s: cannot make: %s", path, strerror(errno));
 	r = fd_write_all(fd, s->id, 32);

@@ -74,6 +74,9 @@ def test_a_long_query_on_readings_holds_nothing_up(make_hub, database, publisher
         wait_until(lambda: hub.metric("gridhub_mqtt_connects_total") >= 1)
         publisher.publish(TELE, {"n": 1})
         wait_until(lambda: count(database) == 1, 10)
+        unindexed = database.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'reading'::regclass AND NOT EXISTS "
+                                   "(SELECT 1 FROM pg_index WHERE indrelid = inhrelid)")
+        assert unindexed == 0
         reader.rollback()
 
 

@@ -81,6 +81,22 @@ static void test_numbers(void **state)
 	spool_close(s);
 }
 
+static void test_a_first_start_that_was_cut_short(void **state)
+{
+	(void)state;
+	char path[64];
+	snprintf(path, sizeof path, "%s/id", dir);
+	assert_int_equal(truncate(path, 0), 0);
+	struct spool *s = open_spool();
+	char id[33];
+	snprintf(id, sizeof id, "%s", spool_id(s));
+	assert_int_equal(strlen(id), 32);
+	spool_close(s);
+	s = open_spool();
+	assert_string_equal(spool_id(s), id);
+	spool_close(s);
+}
+
 static int remove_dir(void **state)
 {
 	(void)state;
@@ -91,6 +107,7 @@ static int remove_dir(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
+					   cmocka_unit_test(test_a_first_start_that_was_cut_short)};
 	return cmocka_run_group_tests_name("spool after a boot", tests, NULL, remove_dir);
 }
