@@ -3,12 +3,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "alert.h"
-#include "dedup.h"
 #include "health.h"
+#include "intake.h"
 #include "log.h"
 #include "metrics.h"
-#include "route.h"
 #include "store.h"
 #include "times.h"
 
@@ -39,13 +37,7 @@ struct engine {
 	_Atomic uint64_t committed_seq;
 
 	/* the thread's own */
-	struct route *route;
-	struct dedup *dedup;
-	struct registry *registry;
-	struct rule_states *states;
-	struct readings readings;
-	struct batch *batch;
-	int64_t district_id;
+	struct intake in;
 	uint64_t last_seq; /* handed over, or in the database at the start */
 	bool begun;
 	bool thread_running;
@@ -67,7 +59,7 @@ static int put_grid(struct engine *en, const struct pg_rows *rows, size_t i)
 		.deputy = pg_str(rows, i, 7),
 		.endpoint = pg_str(rows, i, 8),
 	};
-	return registry_put_grid(en->registry, &g);
+	return registry_put_grid(en->in.registry, &g);
 }
 
 static int put_device(struct engine *en, const struct pg_rows *rows, size_t i)
@@ -82,18 +74,18 @@ static int put_device(struct engine *en, const struct pg_rows *rows, size_t i)
 		.interval_us = pg_i64(rows, i, 7),
 	};
 	if (!pg_bool(rows, i, 8))
-		return registry_put_device(en->registry, &d, pg_i64(rows, i, 6));
-	const struct device *known = registry_device(en->registry, d.id);
+		return registry_put_device(en->in.registry, &d, pg_i64(rows, i, 6));
+	const struct device *known = registry_device(en->in.registry, d.id);
 	if (known) {
-		rule_states_forget(en->states, known);
-		registry_remove_device(en->registry, d.id);
+		rule_states_forget(en->in.states, known);
+		registry_remove_device(en->in.registry, d.id);
 	}
 	return 0;
 }
 
 static int restore_rule_state(struct engine *en, const struct pg_rows *rows, size_t i)
 {
-	const struct device *d = registry_device(en->registry, pg_i64(rows, i, 0));
+	const struct device *d = registry_device(en->in.registry, pg_i64(rows, i, 0));
 	if (!d)
 		return 0;
 	struct rule_saved saved = {
@@ -105,7 +97,7 @@ static int restore_rule_state(struct engine *en, const struct pg_rows *rows, siz
 		.seen_us = pg_i64(rows, i, 5),
 		.fields = pg_slice(rows, i, 6),
 	};
-	return rule_states_restore(en->states, &saved, d);
+	return rule_states_restore(en->in.states, &saved, d);
 }
 
 static int for_rows(struct engine *en, const struct pg_rows *rows,
@@ -136,8 +128,8 @@ static int begin_at(struct engine *en, uint64_t last_seq)
 	if (!r)
 		r = spool_seek(en->spool, last_seq > DEDUP_WINDOW ? last_seq - DEDUP_WINDOW : 1);
 	while (!r && (r = spool_next(en->spool, &rec)) == 1 && rec.seq <= last_seq) {
-		dedup_record(en->dedup, &rec);
-		dedup_marked(en->dedup, &rec);
+		dedup_record(en->in.dedup, &rec);
+		dedup_marked(en->in.dedup, &rec);
 		r = 0;
 	}
 	if (r < 0)
@@ -163,11 +155,11 @@ static int apply_changes(struct engine *en, struct store_changes *c)
 		r = for_rows(en, c->devices, put_device);
 	if (r)
 		return r;
-	size_t cut = registry_link(en->registry);
+	size_t cut = registry_link(en->in.registry);
 	if (cut)
 		log_warn("engine", KM("grids without their parent"), KI("grids", cut));
 	if (c->first) {
-		en->district_id = c->district_id;
+		en->in.district_id = c->district_id;
 		en->last_seq = c->last_seq;
 		atomic_store(&en->committed_seq, c->last_seq);
 		r = for_rows(en, c->rule_states, restore_rule_state);
@@ -179,18 +171,12 @@ static int apply_changes(struct engine *en, struct store_changes *c)
 			health_set(HEALTH_ENGINE, HEALTH_OK, NULL);
 		}
 	}
-	log_info("engine", KM("registry"), KI("devices", registry_device_count(en->registry)),
+	log_info("engine", KM("registry"), KI("devices", registry_device_count(en->in.registry)),
 		 KI("grids_changed", pg_count(c->grids)),
 		 KI("devices_changed", pg_count(c->devices)),
-		 KI("rule_states", rule_states_count(en->states)),
+		 KI("rule_states", rule_states_count(en->in.states)),
 		 KI("from_seq", c->first ? c->last_seq + 1 : 0));
 	return r;
-}
-
-static int on_anomaly(void *ctx, const struct anomaly *a)
-{
-	struct engine *en = ctx;
-	return alert_add(en->batch, en->conf, a);
 }
 
 static struct rules *take_new_rules(struct engine *en)
@@ -207,7 +193,7 @@ static int take_changes(struct engine *en)
 	int r = 0;
 	struct rules *rules = take_new_rules(en);
 	if (rules) {
-		r = rule_states_use(en->states, rules, on_anomaly, en);
+		r = intake_use_rules(&en->in, rules);
 		rules_unref(rules);
 		en->rule_fault = (struct log_repeat){0};
 	}
@@ -215,161 +201,6 @@ static int take_changes(struct engine *en)
 		r = apply_changes(en, c);
 		store_changes_free(c);
 	}
-	return r;
-}
-
-/* ---- one message ---- */
-
-static const struct reason {
-	int code;
-	const char *label; /* as in metrics.def */
-	enum metric metric;
-} reasons[] = {
-	{-ENODATA, "empty", M_REJ_EMPTY},
-	{-EMSGSIZE, "size", M_REJ_SIZE},
-	{-EILSEQ, "utf8", M_REJ_UTF8},
-	{-EBADMSG, "json", M_REJ_JSON},
-	{-ELOOP, "depth", M_REJ_DEPTH},
-	{-EEXIST, "duplicate_key", M_REJ_DUPKEY},
-	{-ERANGE, "number", M_REJ_NUMBER},
-	{-EPROTO, "shape", M_REJ_SHAPE},
-	{-EINVAL, "shape", M_REJ_SHAPE},
-	{-E2BIG, "size", M_REJ_SIZE},
-	{-ENOENT, "topic", M_REJ_TOPIC},
-	{-EDESTADDRREQ, "no_route", M_NO_ROUTE},
-	{-EMEDIUMTYPE, "wrong_class", M_REJ_CLASS},
-};
-
-static int reject(struct engine *en, const struct spool_record *rec, int code, const char *detail)
-{
-	static const struct reason other = {0, "other", M_REJ_OTHER};
-	const struct reason *why = &other;
-	for (size_t i = 0; i < COUNT_OF(reasons); i++)
-		if (reasons[i].code == code)
-			why = &reasons[i];
-	metric_add(why->metric, 1);
-	struct batch_rejected r = {.at_us = rec->recv_us,
-				   .source = rec->source,
-				   .topic = rec->topic,
-				   .detail = slice_of(detail),
-				   .payload = rec->payload,
-				   .reason = why->label};
-	return batch_add_rejected(en->batch, &r);
-}
-
-static int unknown(struct engine *en, const struct spool_record *rec,
-		   const struct device_adapter *a, const struct reading *r)
-{
-	metric_add(M_UNKNOWN, 1);
-	struct batch_unknown u = {.adapter = slice_of(a->name),
-				  .address = r->address,
-				  .topic = rec->topic,
-				  .payload = rec->payload,
-				  .class = (int)r->class,
-				  .at_us = rec->recv_us,
-				  .n = 1};
-	return batch_add_unknown(en->batch, &u);
-}
-
-/* The device's own time if it can be believed, else that of arrival. */
-static int64_t event_time(const struct engine *en, const struct reading *r, int64_t recv_us)
-{
-	if (!r->at_us)
-		return recv_us;
-	if (r->at_us >= recv_us - en->conf->intake.late_us &&
-	    r->at_us <= recv_us + en->conf->intake.ahead_us)
-		return r->at_us;
-	metric_add(M_CLOCK_SKEWED, 1);
-	return recv_us;
-}
-
-static int take_reading(struct engine *en, const struct spool_record *rec,
-			const struct device_adapter *a, const struct reading *r)
-{
-	const struct device *d = registry_find(en->registry, slice_of(a->name), r->address);
-	if (!d)
-		return unknown(en, rec, a, r);
-	if (r->class != CLASS_UNKNOWN && d->class != CLASS_UNKNOWN && r->class != d->class) {
-		struct err e;
-		err_set(&e, 0, "device %s is a %s, the topic says %s", d->name,
-			device_class_names[d->class], device_class_names[r->class]);
-		return reject(en, rec, -EMEDIUMTYPE, e.msg);
-	}
-	int64_t at_us = event_time(en, r, rec->recv_us);
-	int res = batch_add_reading(en->batch, en->district_id, d, r, at_us, rec->recv_us);
-	metric_add(M_READINGS, 1);
-	return res ? res : rule_states_eval(en->states, d, r, at_us, on_anomaly, en);
-}
-
-static bool marked(const struct readings *all)
-{
-	return all->n && (all->v[0].has_seq || all->v[0].at_us);
-}
-
-static int take_message(struct engine *en, const struct spool_record *rec)
-{
-	struct err e = {0};
-	size_t bad;
-	if (rec->flags & SPOOL_CUT) {
-		err_set(&e, 0, "payload of %u bytes, at most %lld are taken", rec->full_len,
-			(long long)en->conf->intake.max_payload);
-		return reject(en, rec, -EMSGSIZE, e.msg);
-	}
-	if (!rec->topic.n || !slice_utf8_ok(rec->topic, &bad) ||
-	    memchr(rec->topic.p, 0, rec->topic.n))
-		return reject(en, rec, -ENOENT, "the topic is empty or not UTF-8");
-	const struct device_adapter *a = route_find(en->route, rec->source, rec->topic);
-	if (!a)
-		return reject(en, rec, -EDESTADDRREQ,
-			      "no subscription of this broker matches the topic");
-	struct device_message m = {.topic = rec->topic,
-				   .payload = rec->payload,
-				   .recv_us = rec->recv_us,
-				   .retained = rec->flags & SPOOL_RETAINED};
-	readings_reset(&en->readings);
-	int r = a->decode(&m, &en->readings, &e);
-	if (r == -ESTALE) {
-		metric_add(M_STALE_RETAINED, 1);
-		return 0;
-	}
-	if (r)
-		return reject(en, rec, r, e.msg);
-	if (marked(&en->readings) && dedup_marked(en->dedup, rec)) {
-		metric_add(M_DUPLICATES, 1);
-		return 0;
-	}
-	for (size_t i = 0; !r && i < en->readings.n; i++)
-		r = take_reading(en, rec, a, &en->readings.v[i]);
-	return r;
-}
-
-static int tick(struct engine *en, int64_t now_us)
-{
-	return rule_states_next(en->states) <= now_us
-		       ? rule_states_tick(en->states, now_us, on_anomaly, en)
-		       : 0;
-}
-
-/* A batch is of one day, but for its last record: then its partitions are those two days'. */
-static bool day_is_over(const struct batch *b)
-{
-	return b->first_recv_us / TIMES_DAY != b->last_recv_us / TIMES_DAY;
-}
-
-static int take_record(struct engine *en, const struct spool_record *rec)
-{
-	struct batch *b = en->batch;
-	int r = tick(en, rec->recv_us);
-	if (!r && dedup_record(en->dedup, rec))
-		metric_add(M_DUPLICATES, 1);
-	else if (!r)
-		r = take_message(en, rec);
-	b->records++;
-	b->last_seq = rec->seq;
-	if (!b->first_recv_us)
-		b->first_recv_us = rec->recv_us;
-	b->first_recv_us = MIN_OF(b->first_recv_us, rec->recv_us);
-	b->last_recv_us = MAX_OF(b->last_recv_us, rec->recv_us);
 	return r;
 }
 
@@ -391,6 +222,12 @@ static bool draining(struct engine *en)
 	return s;
 }
 
+/* A batch is of one day, but for its last record: then its partitions are those two days'. */
+static bool day_is_over(const struct batch *b)
+{
+	return b->first_recv_us / TIMES_DAY != b->last_recv_us / TIMES_DAY;
+}
+
 /* Sleep, but for a stop; unlike in spool_wait nobody has to wake the engine for each message that
  * comes in. */
 static void nap(struct engine *en, int64_t us)
@@ -408,7 +245,7 @@ static int fill(struct engine *en, bool *ret_drained)
 {
 	int64_t begun_us = 0;
 	*ret_drained = false;
-	while (!batch_full(en->batch, en->conf->intake.batch_records)) {
+	while (!batch_full(en->in.batch, en->conf->intake.batch_records)) {
 		struct spool_record rec;
 		int r = spool_next(en->spool, &rec);
 		if (r < 0)
@@ -417,15 +254,16 @@ static int fill(struct engine *en, bool *ret_drained)
 		if (r == 1) {
 			*ret_drained = false;
 			begun_us = begun_us ? begun_us : now;
-			r = take_record(en, &rec);
+			r = intake_record(&en->in, &rec);
 			if (r)
 				return r;
-			if (now - begun_us >= en->conf->intake.batch_us || day_is_over(en->batch))
+			if (now - begun_us >= en->conf->intake.batch_us ||
+			    day_is_over(en->in.batch))
 				return 0;
 			continue;
 		}
 		*ret_drained = true;
-		bool urgent = en->batch->nanomalies > 0;
+		bool urgent = en->in.batch->nanomalies > 0;
 		if (!begun_us || urgent || draining(en) ||
 		    now - begun_us >= en->conf->intake.batch_us)
 			return 0;
@@ -434,26 +272,14 @@ static int fill(struct engine *en, bool *ret_drained)
 	return 0;
 }
 
-static int put_rule_state(void *ctx, const struct rule_saved *saved)
-{
-	struct engine *en = ctx;
-	struct batch_rule_state s = {.device_id = saved->device_id,
-				     .rule_id = slice_of(saved->rule_id),
-				     .fields = saved->fields,
-				     .hash = saved->rule_hash,
-				     .phase = (int)saved->phase,
-				     .since_us = saved->since_us,
-				     .seen_us = saved->seen_us};
-	return batch_add_rule_state(en->batch, &s);
-}
-
 static void look_around(struct engine *en)
 {
 	struct spool_stat st;
 	spool_stat(en->spool, &st);
 	metric_set(M_SPOOL_BYTES, st.bytes);
 	struct err e;
-	if (rule_states_fault(en->states, &e) && log_repeat_due(&en->rule_fault, times_mono_us()))
+	if (rule_states_fault(en->in.states, &e) &&
+	    log_repeat_due(&en->rule_fault, times_mono_us()))
 		log_warn("rules", KM("a condition ended in an error, its state is held"),
 			 KS("at", e.msg));
 	uint64_t in = MIN_OF(atomic_load(&en->committed_seq), st.next_seq - 1);
@@ -473,28 +299,28 @@ static int round_once(struct engine *en, bool *ret_idle)
 	if (!r && en->begun)
 		r = fill(en, &drained);
 	if (!r && drained)
-		r = tick(en, times_now_us());
+		r = intake_tick(&en->in, times_now_us());
 	if (!r)
-		r = rule_states_take_dirty(en->states, put_rule_state, en);
+		r = intake_save_states(&en->in);
 	look_around(en);
 	if (r)
 		return r;
-	*ret_idle = drained && !en->batch->records;
-	if (batch_empty(en->batch) || !en->begun)
+	*ret_idle = drained && !en->in.batch->records;
+	if (batch_empty(en->in.batch) || !en->begun)
 		return 0;
-	if (!en->batch->last_seq)
-		en->batch->last_seq = en->last_seq; /* timers only: the spool's position stays */
-	en->last_seq = en->batch->last_seq;
-	store_submit(en->store, en->batch);
-	en->batch = store_batch(en->store);
+	if (!en->in.batch->last_seq)
+		en->in.batch->last_seq = en->last_seq; /* timers only: the spool's position stays */
+	en->last_seq = en->in.batch->last_seq;
+	store_submit(en->store, en->in.batch);
+	en->in.batch = store_batch(en->store);
 	return 0;
 }
 
 static void *engine_main(void *arg)
 {
 	struct engine *en = arg;
-	en->batch = store_batch(en->store);
-	while (en->batch && !stopping(en)) {
+	en->in.batch = store_batch(en->store);
+	while (en->in.batch && !stopping(en)) {
 		bool idle = false, was_begun = en->begun;
 		int r = round_once(en, &idle);
 		if (r) {
@@ -548,11 +374,7 @@ static void on_fatal(void *ctx, const char *why)
 
 static void engine_free(struct engine *en)
 {
-	route_free(en->route);
-	dedup_free(en->dedup);
-	rule_states_free(en->states);
-	registry_free(en->registry);
-	readings_done(&en->readings);
+	intake_done(&en->in);
 	rules_unref(en->new_rules);
 	pthread_cond_destroy(&en->wake);
 	pthread_mutex_destroy(&en->lock);
@@ -589,14 +411,8 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 	en->hooks = *hooks;
 	en->spool = spool;
 	en->new_rules = rules_ref(rules);
-	en->dedup = dedup_new();
-	en->registry = registry_new();
-	en->states = rule_states_new();
-	readings_init(&en->readings);
 	health_set(HEALTH_ENGINE, HEALTH_STARTING, "waiting for the database");
-	int r = en->dedup && en->registry && en->states ? 0 : err_set(e, -ENOMEM, "out of memory");
-	if (!r)
-		r = route_new(conf, e, &en->route);
+	int r = intake_init(&en->in, conf, e);
 	if (!r)
 		r = start_threads(en, e);
 	if (r) {

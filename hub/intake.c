@@ -1,0 +1,200 @@
+#include "intake.h"
+
+#include "alert.h"
+#include "metrics.h"
+
+static int on_anomaly(void *ctx, const struct anomaly *a)
+{
+	struct intake *in = ctx;
+	return alert_add(in->batch, in->conf, a);
+}
+
+static const struct reason {
+	int code;
+	const char *label; /* as in metrics.def */
+	enum metric metric;
+} reasons[] = {
+	{-ENODATA, "empty", M_REJ_EMPTY},
+	{-EMSGSIZE, "size", M_REJ_SIZE},
+	{-EILSEQ, "utf8", M_REJ_UTF8},
+	{-EBADMSG, "json", M_REJ_JSON},
+	{-ELOOP, "depth", M_REJ_DEPTH},
+	{-EEXIST, "duplicate_key", M_REJ_DUPKEY},
+	{-ERANGE, "number", M_REJ_NUMBER},
+	{-EPROTO, "shape", M_REJ_SHAPE},
+	{-EINVAL, "shape", M_REJ_SHAPE},
+	{-E2BIG, "size", M_REJ_SIZE},
+	{-ENOENT, "topic", M_REJ_TOPIC},
+	{-EDESTADDRREQ, "no_route", M_NO_ROUTE},
+	{-EMEDIUMTYPE, "wrong_class", M_REJ_CLASS},
+};
+
+static int reject(struct intake *in, const struct spool_record *rec, int code, const char *detail)
+{
+	static const struct reason other = {0, "other", M_REJ_OTHER};
+	const struct reason *why = &other;
+	for (size_t i = 0; i < COUNT_OF(reasons); i++)
+		if (reasons[i].code == code)
+			why = &reasons[i];
+	metric_add(why->metric, 1);
+	struct batch_rejected r = {.at_us = rec->recv_us,
+				   .source = rec->source,
+				   .topic = rec->topic,
+				   .detail = slice_of(detail),
+				   .payload = rec->payload,
+				   .reason = why->label};
+	return batch_add_rejected(in->batch, &r);
+}
+
+static int unknown(struct intake *in, const struct spool_record *rec,
+		   const struct device_adapter *a, const struct reading *r)
+{
+	metric_add(M_UNKNOWN, 1);
+	struct batch_unknown u = {.adapter = slice_of(a->name),
+				  .address = r->address,
+				  .topic = rec->topic,
+				  .payload = rec->payload,
+				  .class = (int)r->class,
+				  .at_us = rec->recv_us,
+				  .n = 1};
+	return batch_add_unknown(in->batch, &u);
+}
+
+/* The device's own time if it can be believed, else that of arrival. */
+static int64_t event_time(const struct intake *in, const struct reading *r, int64_t recv_us)
+{
+	if (!r->at_us)
+		return recv_us;
+	if (r->at_us >= recv_us - in->conf->intake.late_us &&
+	    r->at_us <= recv_us + in->conf->intake.ahead_us)
+		return r->at_us;
+	metric_add(M_CLOCK_SKEWED, 1);
+	return recv_us;
+}
+
+static int take_reading(struct intake *in, const struct spool_record *rec,
+			const struct device_adapter *a, const struct reading *r)
+{
+	const struct device *d = registry_find(in->registry, slice_of(a->name), r->address);
+	if (!d)
+		return unknown(in, rec, a, r);
+	if (r->class != CLASS_UNKNOWN && d->class != CLASS_UNKNOWN && r->class != d->class) {
+		struct err e;
+		err_set(&e, 0, "device %s is a %s, the topic says %s", d->name,
+			device_class_names[d->class], device_class_names[r->class]);
+		return reject(in, rec, -EMEDIUMTYPE, e.msg);
+	}
+	int64_t at_us = event_time(in, r, rec->recv_us);
+	int res = batch_add_reading(in->batch, in->district_id, d, r, at_us, rec->recv_us);
+	metric_add(M_READINGS, 1);
+	return res ? res : rule_states_eval(in->states, d, r, at_us, on_anomaly, in);
+}
+
+static bool marked(const struct readings *all)
+{
+	return all->n && (all->v[0].has_seq || all->v[0].at_us);
+}
+
+static int take_message(struct intake *in, const struct spool_record *rec)
+{
+	struct err e = {0};
+	size_t bad;
+	if (rec->flags & SPOOL_CUT) {
+		err_set(&e, 0, "payload of %u bytes, at most %lld are taken", rec->full_len,
+			(long long)in->conf->intake.max_payload);
+		return reject(in, rec, -EMSGSIZE, e.msg);
+	}
+	if (!rec->topic.n || !slice_utf8_ok(rec->topic, &bad) ||
+	    memchr(rec->topic.p, 0, rec->topic.n))
+		return reject(in, rec, -ENOENT, "the topic is empty or not UTF-8");
+	const struct device_adapter *a = route_find(in->route, rec->source, rec->topic);
+	if (!a)
+		return reject(in, rec, -EDESTADDRREQ,
+			      "no subscription of this broker matches the topic");
+	struct device_message m = {.topic = rec->topic,
+				   .payload = rec->payload,
+				   .recv_us = rec->recv_us,
+				   .retained = rec->flags & SPOOL_RETAINED};
+	readings_reset(&in->readings);
+	int r = a->decode(&m, &in->readings, &e);
+	if (r == -ESTALE) {
+		metric_add(M_STALE_RETAINED, 1);
+		return 0;
+	}
+	if (r)
+		return reject(in, rec, r, e.msg);
+	if (marked(&in->readings) && dedup_marked(in->dedup, rec)) {
+		metric_add(M_DUPLICATES, 1);
+		return 0;
+	}
+	for (size_t i = 0; !r && i < in->readings.n; i++)
+		r = take_reading(in, rec, a, &in->readings.v[i]);
+	return r;
+}
+
+int intake_record(struct intake *in, const struct spool_record *rec)
+{
+	struct batch *b = in->batch;
+	int r = intake_tick(in, rec->recv_us);
+	if (!r && dedup_record(in->dedup, rec))
+		metric_add(M_DUPLICATES, 1);
+	else if (!r)
+		r = take_message(in, rec);
+	b->records++;
+	b->last_seq = rec->seq;
+	if (!b->first_recv_us)
+		b->first_recv_us = rec->recv_us;
+	b->first_recv_us = MIN_OF(b->first_recv_us, rec->recv_us);
+	b->last_recv_us = MAX_OF(b->last_recv_us, rec->recv_us);
+	return r;
+}
+
+int intake_tick(struct intake *in, int64_t now_us)
+{
+	bool due = rule_states_next(in->states) <= now_us;
+	return due ? rule_states_tick(in->states, now_us, on_anomaly, in) : 0;
+}
+
+int intake_use_rules(struct intake *in, struct rules *rules)
+{
+	return rule_states_use(in->states, rules, on_anomaly, in);
+}
+
+static int put_rule_state(void *ctx, const struct rule_saved *saved)
+{
+	struct intake *in = ctx;
+	struct batch_rule_state s = {.device_id = saved->device_id,
+				     .rule_id = slice_of(saved->rule_id),
+				     .fields = saved->fields,
+				     .hash = saved->rule_hash,
+				     .phase = (int)saved->phase,
+				     .since_us = saved->since_us,
+				     .seen_us = saved->seen_us};
+	return batch_add_rule_state(in->batch, &s);
+}
+
+int intake_save_states(struct intake *in)
+{
+	return rule_states_take_dirty(in->states, put_rule_state, in);
+}
+
+int intake_init(struct intake *in, const struct config *conf, struct err *e)
+{
+	*in = (struct intake){.conf = conf,
+			      .dedup = dedup_new(),
+			      .registry = registry_new(),
+			      .states = rule_states_new()};
+	readings_init(&in->readings);
+	if (!in->dedup || !in->registry || !in->states)
+		return err_set(e, -ENOMEM, "out of memory");
+	return route_new(conf, e, &in->route);
+}
+
+void intake_done(struct intake *in)
+{
+	route_free(in->route);
+	dedup_free(in->dedup);
+	rule_states_free(in->states);
+	registry_free(in->registry);
+	readings_done(&in->readings);
+}

@@ -1,0 +1,42 @@
+/*
+ * intake: what one message does: its adapter decodes it, duplicates are recognised, the device is
+ * found, the rules judge; all of it goes into a batch. No I/O and no clock: time comes with the
+ * records.
+ *
+ * Owned by the engine's thread. Errors are -ENOMEM and -E2BIG (the batch's limits): what a message
+ * itself does wrong is no error but a refusal, counted and kept aside.
+ */
+#ifndef GRIDHUB_INTAKE_H
+#define GRIDHUB_INTAKE_H
+
+#include "batch.h"
+#include "config.h"
+#include "dedup.h"
+#include "route.h"
+#include "rule.h"
+
+struct intake {
+	const struct config *conf; /* borrowed */
+	struct route *route;
+	struct dedup *dedup;
+	struct registry *registry;
+	struct rule_states *states;
+	struct readings readings; /* of the message at hand */
+	struct batch *batch;	  /* the caller's: what messages go into */
+	int64_t district_id;
+};
+
+/* -EINVAL: a subscription is no good (e says which). */
+must_check int intake_init(struct intake *in, const struct config *conf, struct err *e);
+void intake_done(struct intake *in); /* a zeroed struct is fine */
+
+/* One record, and the holds of rules that ran out before it came. */
+must_check int intake_record(struct intake *in, const struct spool_record *rec);
+/* Event time has reached now_us: holds that ran out fire. */
+must_check int intake_tick(struct intake *in, int64_t now_us);
+/* These rules from now on; those that are gone recover what they had open. */
+must_check int intake_use_rules(struct intake *in, struct rules *rules);
+/* Put every rule state that changed since the last call into the batch. */
+must_check int intake_save_states(struct intake *in);
+
+#endif
