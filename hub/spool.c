@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "spool_boot.h"
 #include "spool_segment.h"
 #include "times.h"
 
@@ -20,8 +21,7 @@
  * and `tail_off` is its length.
  */
 
-#define TIGHT_PCT 90 /* of max_bytes: from here on the brokers are left */
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define TIGHT_PCT 90		      /* of max_bytes: from here on the brokers are left */
 #define BOOT_HOLE (UINT64_C(1) << 32) /* more records than a power cut can take */
 #define FAULT_PAUSE_US \
 	(5 * TIMES_SEC) /* after a failed append, before the brokers may send again */
@@ -232,22 +232,6 @@ static int open_segments(struct spool *s, struct err *e)
 	return r ? err_set(e, r, "%s: cannot begin a segment: %s", s->dir, strerror(-r)) : 0;
 }
 
-/* True if the machine has booted since the spool was last open, as far as one can tell. */
-static bool booted_since(const char *path, struct slice boot)
-{
-	auto_free char *text = NULL;
-	size_t n = 0;
-	if (file_read(path, 64, &text, &n, NULL))
-		return true;
-	return !boot.n || !slice_eq(slice_trim((struct slice){text, n}), boot);
-}
-
-static int note_boot(const char *path, struct slice boot)
-{
-	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	return fd < 0 ? -errno : fd_write_all(fd, boot.p, boot.n);
-}
-
 /*
  * A power cut may have taken records that the database has already committed. Were their numbers
  * given out again, new messages that come in before the database answers would be taken for them
@@ -255,17 +239,11 @@ static int note_boot(const char *path, struct slice boot)
  */
 static int pass_boot(struct spool *s, struct err *e)
 {
-	char path[PATH_MAX];
-	auto_free char *text = NULL;
-	size_t n = 0;
-	if (file_read(BOOT_ID, 64, &text, &n, NULL))
-		n = 0;
-	struct slice boot = slice_trim((struct slice){text, n});
-	snprintf(path, sizeof path, "%s/boot", s->dir);
-	if (!booted_since(path, boot))
+	struct spool_boot boot;
+	int r = spool_boot_read(s->dir, &boot);
+	if (!r && !boot.again)
 		return 0;
-	int r = 0;
-	if (!s->fresh) {
+	if (!r && !s->fresh) {
 		s->hole_from = s->next_seq;
 		s->hole_to = s->next_seq += BOOT_HOLE;
 		r = roll(s);
@@ -273,8 +251,8 @@ static int pass_boot(struct spool *s, struct err *e)
 			 KI("from", s->hole_from), KI("to", s->hole_to));
 	}
 	if (!r)
-		r = note_boot(path, boot);
-	return r ? err_set(e, r, "%s: cannot write: %s", path, strerror(-r)) : 0;
+		r = spool_boot_write(&boot);
+	return r ? err_set(e, r, "%s: cannot write: %s", boot.path, strerror(-r)) : 0;
 }
 
 /* ---- sync: interval ---- */
