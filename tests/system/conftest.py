@@ -685,6 +685,7 @@ def make_hub(request, folder):
     for hub in made:
         if hub.running:
             hub.kill()
+        assert "Sanitizer" not in hub.log and "runtime error:" not in hub.log, hub.log[-8000:]
         if failed and hub.log:
             print(f"---- {hub.dir.name} log ----\n{hub.log[-6000:]}")
 
