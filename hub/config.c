@@ -63,7 +63,8 @@ static const struct yaml_field database_fields[] = {
 	{"keep_readings", YAML_T_DURATION, AT(database.keep_readings_us), "90d", TIMES_DAY,
 	 YEARS(100), NULL, "Readings older than this are dropped, a day's partition at a time"},
 	{"keep_deliveries", YAML_T_DURATION, AT(database.keep_deliveries_us), "365d", TIMES_DAY,
-	 YEARS(100), NULL, "Attempts to deliver alerts older than this are forgotten"},
+	 YEARS(100), NULL,
+	 "Attempts to deliver alerts, and dead letters, older than this are forgotten"},
 };
 
 static const struct yaml_field spool_fields[] = {

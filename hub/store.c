@@ -254,19 +254,24 @@ static int ensure_partition(struct store *s, int64_t us, struct err *e)
 	return made ? 0 : make_partitions(s, day, day, e);
 }
 
-/* What is left for the next hour goes then. */
-static int forget_deliveries(struct store *s, struct err *e)
+/* Rows older than database.keep_deliveries; what is left for the next hour goes then. */
+static int forget(struct store *s, enum sql_id statement, const char *what, struct err *e)
 {
 	struct pg_arg args[] = {PGA_I(s->pos.district_id),
 				PGA_I(s->conf->database.keep_deliveries_us)};
+	int64_t gone = 0;
+	int r = 0;
 	for (int round = 0; round < 100; round++) {
 		auto_rows struct pg_rows *rows = NULL;
-		int r = pg_query(s->pg, SQL_STORE_FORGET_DELIVERIES, args, COUNT_OF(args), e,
-				 &rows);
+		r = pg_query(s->pg, statement, args, COUNT_OF(args), e, &rows);
 		if (r || !pg_affected(rows))
-			return r;
+			break;
+		gone += pg_affected(rows);
 	}
-	return 0;
+	if (gone)
+		log_info("store", KM("older than database.keep_deliveries, dropped"),
+			 KS("what", what), KI("rows", gone));
+	return r;
 }
 
 /* Once an hour: the partitions of the next days, and the end of those that are too old. */
@@ -283,7 +288,9 @@ static int chores(struct store *s, struct err *e)
 	struct pg_arg args[] = {PGA_I(now - keep_us), PGA_I(keep_us)};
 	if (!r)
 		r = pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
-	return r ? r : forget_deliveries(s, e);
+	if (!r)
+		r = forget(s, SQL_STORE_FORGET_DELIVERIES, "attempts to deliver", e);
+	return r ? r : forget(s, SQL_STORE_FORGET_DEAD, "dead letters", e);
 }
 
 /* ---- committing ---- */
