@@ -333,12 +333,13 @@ def test_a_full_spool_holds_the_broker_back_and_nothing_is_lost(start_hub, broke
         hub.wait_part("database", "ok")
         total, note = 1000, "x" * 10_000
         for round_no in range(2):  # a second time: the room came back
+            held = hub.metric("gridhub_mqtt_held_total")
             proxy.refuse()
             first = round_no * total
             publisher.publish_many((topic_of("bin-1"), {"n": n, "note": note}) for n in range(first, first + total))
             hub.wait_part("mqtt", "degraded", "the spool is tight")
             assert hub.wait_part("spool", "degraded")["why"]
-            assert hub.metric("gridhub_mqtt_held_total") == round_no + 1
+            assert hub.metric("gridhub_mqtt_held_total") > held
             assert hub.metric("gridhub_mqtt_messages_total") < first + total
             size = sum(path.stat().st_size for path in (hub.dir / "spool").glob("*.seg"))
             assert size <= 4 << 20
