@@ -100,9 +100,15 @@ def wait_until(what, timeout=15.0, interval=0.05, why=""):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Not one of those that the kernel gives to connections (32768 up): it would be taken before it is used."""
+    while True:
+        port = 11000 + secrets.randbelow(20000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def merge(base, over):
