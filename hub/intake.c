@@ -60,13 +60,18 @@ static int unknown(struct intake *in, const struct spool_record *rec,
 	return batch_add_unknown(in->batch, &u);
 }
 
+static bool believed(const struct intake *in, const struct reading *r, int64_t recv_us)
+{
+	return r->at_us >= recv_us - in->conf->intake.late_us &&
+	       r->at_us <= recv_us + in->conf->intake.ahead_us;
+}
+
 /* The device's own time if it can be believed, else that of arrival. */
 static int64_t event_time(const struct intake *in, const struct reading *r, int64_t recv_us)
 {
 	if (!r->at_us)
 		return recv_us;
-	if (r->at_us >= recv_us - in->conf->intake.late_us &&
-	    r->at_us <= recv_us + in->conf->intake.ahead_us)
+	if (believed(in, r, recv_us))
 		return r->at_us;
 	metric_add(M_CLOCK_SKEWED, 1);
 	return recv_us;
@@ -90,9 +95,15 @@ static int take_reading(struct intake *in, const struct spool_record *rec,
 	return res ? res : rule_states_eval(in->states, d, r, at_us, on_anomaly, in);
 }
 
-static bool marked(const struct readings *all)
+/* Does it carry what tells it from another message of the same words? A clock that stands still
+ * does not; but what the broker sends again is the same whatever its time. */
+static bool marked(const struct intake *in, const struct spool_record *rec)
 {
-	return all->n && (all->v[0].has_seq || all->v[0].at_us);
+	const struct reading *r = in->readings.v;
+	if (!in->readings.n || (!r->has_seq && !r->at_us))
+		return false;
+	return r->has_seq || (rec->flags & (SPOOL_RETAINED | SPOOL_DUP)) ||
+	       believed(in, r, rec->recv_us);
 }
 
 static int take_message(struct intake *in, const struct spool_record *rec)
@@ -123,7 +134,7 @@ static int take_message(struct intake *in, const struct spool_record *rec)
 	}
 	if (r)
 		return reject(in, rec, r, e.msg);
-	if (marked(&in->readings) && dedup_marked(in->dedup, rec)) {
+	if (marked(in, rec) && dedup_marked(in->dedup, rec)) {
 		metric_add(M_DUPLICATES, 1);
 		return 0;
 	}

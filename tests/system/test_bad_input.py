@@ -347,6 +347,17 @@ def test_wild_device_clocks(make_hub, database, publisher, kept):
     still_good(hub, database, publisher)
 
 
+def test_a_clock_that_stands_still_does_not_make_two_messages_one(street, database, publisher):
+    for pct in (95, 10, 95):
+        publisher.publish(topic_of("bin-1"), {"ts": 946684800, "fill_pct": pct})
+    wait_until(lambda: database.value(READINGS) == 3, why="all three to count")
+    assert database.rows("SELECT what FROM case_event ORDER BY id") in (
+        [("filed",), ("dispatched",), ("recovered",), ("recurred",)], [("filed",), ("dispatched",), ("recurred",)],
+        [("filed",), ("dispatched",)])  # by how they fell into batches
+    assert database.row("SELECT event_count, recovered_at FROM grid_case") == (2, None)
+    assert street.metric("gridhub_duplicates_total") == 0
+
+
 def test_a_device_with_ever_new_and_large_fields_stops_nothing(make_hub, database, publisher):
     """Its latest state would outgrow what a batch takes: the others must not have to wait for it."""
     hub = make_hub(grids=GRIDS, devices=DEVICES, rules=RULES, conf={"database": {"timeout": "60s"}})
