@@ -51,10 +51,8 @@ static int unknown_command(const char *name)
 	return CMD_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
-	setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale */
-	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		print_help(stderr);
 		return CMD_USAGE;
@@ -72,4 +70,16 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].fn(argc - 1, argv + 1);
 	return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "C.UTF-8"); /* numbers stay in the C locale */
+	signal(SIGPIPE, SIG_IGN);
+	int rc = run_command(argc, argv);
+	if ((fflush(stdout) || ferror(stdout)) && rc == CMD_OK) { /* a full disk cut the output */
+		fprintf(stderr, "gridhub: cannot write to stdout: %s\n", strerror(errno));
+		rc = CMD_FAILED;
+	}
+	return rc;
 }

@@ -1,10 +1,11 @@
 """gridhub check says before the start what `gridhub run` would stumble over, and run says the same."""
 
+import subprocess
 import textwrap
 
 import pytest
 
-from conftest import DEVICES, GRIDS, RULES, topic_of
+from conftest import DEVICES, GRIDS, HUB, RULES, topic_of
 
 ONE = "rules:\n  - {id: a, when: fill_pct > 90.0, kind: event-0192, title: {zh-CN: x}}\n"
 
@@ -73,3 +74,12 @@ def test_a_url_with_a_key_in_its_path_is_read_from_a_file_and_shown_nowhere(make
         done = hub.cmd(*argv)
         said += done.out + done.err
     assert "leader" in said and "key-in-the-path" not in said
+
+
+@pytest.mark.parametrize("argv", [("--version",), ("run", "--help"), ("check",), ("webhook", "list", "--help")])
+def test_output_that_a_full_disk_cuts_is_a_failure(make_hub, argv):
+    hub = make_hub(rules={"a.yaml": ONE}, start=False, migrate=False)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([HUB, *argv], stdout=full, stderr=subprocess.PIPE, env={"GRIDHUB_CONFIG": str(hub.path)},
+                              check=False)
+    assert done.returncode == 1 and b"cannot write to stdout" in done.stderr
