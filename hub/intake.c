@@ -11,27 +11,27 @@ static int on_anomaly(void *ctx, const struct anomaly *a)
 
 static const struct reason {
 	int code;
-	const char *label; /* as in metrics.def */
 	enum metric metric;
+	const char *label; /* as in metrics.def */
 } reasons[] = {
-	{-ENODATA, "empty", M_REJ_EMPTY},
-	{-EMSGSIZE, "size", M_REJ_SIZE},
-	{-EILSEQ, "utf8", M_REJ_UTF8},
-	{-EBADMSG, "json", M_REJ_JSON},
-	{-ELOOP, "depth", M_REJ_DEPTH},
-	{-EEXIST, "duplicate_key", M_REJ_DUPKEY},
-	{-ERANGE, "number", M_REJ_NUMBER},
-	{-EPROTO, "shape", M_REJ_SHAPE},
-	{-EINVAL, "shape", M_REJ_SHAPE},
-	{-E2BIG, "size", M_REJ_SIZE},
-	{-ENOENT, "topic", M_REJ_TOPIC},
-	{-EDESTADDRREQ, "no_route", M_NO_ROUTE},
-	{-EMEDIUMTYPE, "wrong_class", M_REJ_CLASS},
+	{-ENODATA, M_REJ_EMPTY, "empty"},
+	{-EMSGSIZE, M_REJ_SIZE, "size"},
+	{-EILSEQ, M_REJ_UTF8, "utf8"},
+	{-EBADMSG, M_REJ_JSON, "json"},
+	{-ELOOP, M_REJ_DEPTH, "depth"},
+	{-EEXIST, M_REJ_DUPKEY, "duplicate_key"},
+	{-ERANGE, M_REJ_NUMBER, "number"},
+	{-EPROTO, M_REJ_SHAPE, "shape"},
+	{-EINVAL, M_REJ_SHAPE, "shape"},
+	{-E2BIG, M_REJ_SIZE, "size"},
+	{-ENOENT, M_REJ_TOPIC, "topic"},
+	{-EDESTADDRREQ, M_NO_ROUTE, "no_route"},
+	{-EMEDIUMTYPE, M_REJ_CLASS, "wrong_class"},
 };
 
 static int reject(struct intake *in, const struct spool_record *rec, int code, const char *detail)
 {
-	static const struct reason other = {0, "other", M_REJ_OTHER};
+	static const struct reason other = {0, M_REJ_OTHER, "other"};
 	const struct reason *why = &other;
 	for (size_t i = 0; i < COUNT_OF(reasons); i++)
 		if (reasons[i].code == code)

@@ -2,28 +2,44 @@
 
 #include "log.h"
 
-#define OLDEST_PAHO "1.3.10"
+#define OLDEST_PAHO 1, 3, 10
 #define TLS_REASON_AT 5 /* "thread:error:code:library:function:reason:file:line:data" */
+
+#define VERSION_PARTS 3
+
+static int parse_version(const char *text, int64_t ret[static VERSION_PARTS])
+{
+	struct slice rest = slice_of(text), part;
+	for (size_t i = 0; i < VERSION_PARTS; i++)
+		if (!slice_cut(&rest, '.', &part) || slice_to_i64(part, &ret[i]))
+			return -EINVAL;
+	return 0;
+}
+
+static int cmp_version(const int64_t a[static VERSION_PARTS], const int64_t b[static VERSION_PARTS])
+{
+	for (size_t i = 0; i < VERSION_PARTS; i++)
+		if (a[i] != b[i])
+			return a[i] < b[i] ? -1 : 1;
+	return 0;
+}
 
 int mqtt_paho_check(struct err *e)
 {
+	static const int64_t oldest[VERSION_PARTS] = {OLDEST_PAHO};
+	int64_t have[VERSION_PARTS];
 	const char *version = "unknown";
 	for (MQTTAsync_nameValue *v = MQTTAsync_getVersionInfo(); v->name; v++)
 		if (strcmp(v->name, "Version") == 0)
 			version = v->value;
-	int have[3] = {0}, want[3] = {0};
-	if (sscanf(version, "%d.%d.%d", &have[0], &have[1], &have[2]) == 3 &&
-	    sscanf(OLDEST_PAHO, "%d.%d.%d", &want[0], &want[1], &want[2]) == 3)
-		for (size_t i = 0; i < 3; i++)
-			if (have[i] != want[i])
-				return have[i] > want[i]
-					       ? 0
-					       : err_set(e, -EPROTONOSUPPORT,
-							 "Paho %s acknowledges before the callback "
-							 "returns: %s or later is needed",
-							 version, OLDEST_PAHO);
-	return have[0] ? 0
-		       : err_set(e, -EPROTONOSUPPORT, "Paho of an unknown version \"%s\"", version);
+	if (parse_version(version, have))
+		return err_set(e, -EPROTONOSUPPORT, "Paho of an unknown version \"%s\"", version);
+	if (cmp_version(have, oldest) < 0)
+		return err_set(e, -EPROTONOSUPPORT,
+			       "Paho %s acknowledges before the callback returns: 1.3.10 or later "
+			       "is needed",
+			       version);
+	return 0;
 }
 
 /* Paho hands on the broker's refusal as a bare number. */
