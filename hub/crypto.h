@@ -1,6 +1,6 @@
 /*
  * crypto: keyed hashes, random bytes and base64 (the only module that knows libcrypto). Pure but
- * for crypto_random; any thread.
+ * for crypto_random_hex; any thread.
  */
 #ifndef GRIDHUB_CRYPTO_H
 #define GRIDHUB_CRYPTO_H

@@ -1,6 +1,6 @@
 /*
  * dedup: is this message one that came before? Brokers send again what they have no acknowledgement
- * of; after a crash that is thousands of messages (mqtt.md).
+ * of; after a crash that is thousands of messages.
  *
  * Two signs, both within the last DEDUP_WINDOW messages: the broker's DUP flag with the same packet
  * identifier, topic and payload; or, where the device gave the message a time or a sequence number

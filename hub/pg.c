@@ -85,7 +85,7 @@ static int finish_connect(struct pg *p, struct err *e)
 	return 0;
 }
 
-/* What every session wants; a server that has vanished is noticed in about 7 s (storage.md). */
+/* What every session wants; a server that has vanished is noticed in about 7 s. */
 static const struct {
 	const char *key, *value;
 } session[] = {

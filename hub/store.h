@@ -5,7 +5,7 @@
  * Exactly once: the cursor row of the spool moves in the same transaction. After an error, or a
  * COMMIT whose answer was lost, the store asks the database how far it got and sends the batch
  * again or does not. If another hub has taken the spool meanwhile (its epoch moved), the store
- * stops: store_fenced.
+ * stops for good and says so by hooks.fatal.
  *
  * Two batches are under way at most (one being committed, one waiting); store_submit waits for
  * room. While the database is away the store tries again at growing intervals and says so in health

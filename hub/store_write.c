@@ -7,8 +7,7 @@
 
 /*
  * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct columns`
- * collects them. Rows are sorted by key first: two hubs that write unsorted deadlock at once
- * (storage.md).
+ * collects them. Rows are sorted by key first: two hubs that write unsorted deadlock at once.
  */
 struct columns {
 	struct buf c[COLUMNS_MAX];
