@@ -30,7 +30,7 @@ class ScriptedBroker:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def publish(self, mid, topic, payload, dup=False, retain=False):
-        topic = topic.encode()
+        topic = topic.encode() if isinstance(topic, str) else topic
         body = struct.pack(">H", len(topic)) + topic + struct.pack(">H", mid)
         body += b"\0" if self.version == 5 else b""  # no properties
         self._send(PUBLISH, (8 if dup else 0) | 2 | (1 if retain else 0), body + payload)

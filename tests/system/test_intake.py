@@ -286,6 +286,22 @@ def test_what_a_killed_hub_did_not_get_acknowledged_comes_again_and_counts_once(
     assert database.value(READINGS) == 22 and database.value(COUNTED) == 22
 
 
+def test_topics_that_a_broker_should_not_have_let_through(start_hub, scripted, database):
+    hub = start_hub(broker=scripted, wait="ok")
+    odd = [b"city/v1/q/g/bin/a\tb/tele", b"city/v1/q/g/bin/\x01/tele", b"city/v1/q/g/bin/\xff\xfe/tele",
+           b"city/v1/q/g/bin/\xc0\x80/tele", b"city/v1/q/g/bin/\x7f/tele", b"city/v1/q/g/bin/+/tele"]
+    for mid, topic in enumerate(odd, 1):
+        scripted.publish(mid, topic, b'{"fill_pct":95}')
+    scripted.publish(99, topic_of("bin-1"), b'{"n":1}')
+    scripted.wait_ack(99)  # all are acknowledged: nobody could mend them by sending them again
+    assert scripted.acks == [*range(1, len(odd) + 1), 99]
+    wait_until(lambda: numbers(database) == [1])
+    kept = len(hub.json_lines("device", "rejected")) + len(hub.json_lines("device", "unknown"))
+    assert kept == len(odd)
+    assert {row["reason"] for row in hub.json_lines("device", "rejected")} <= {"topic", "shape"}
+    assert hub.health()["status"] == "ok"
+
+
 def test_no_message_is_acknowledged_before_it_is_in_the_spool(start_hub, scripted, database):
     """Each PUBACK as it arrives is held against the spool's file; and a full spool acknowledges nothing."""
     proxy = Proxy(database.server.port)
