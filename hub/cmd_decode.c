@@ -7,6 +7,7 @@
 #include "times.h"
 
 #define STDIN_MAX (16 * 1024 * 1024)
+#define PAYLOAD_MAX ((size_t)256 * 1024) /* as intake.max_payload, if it is not set */
 
 static void print_help(void)
 {
@@ -167,5 +168,11 @@ int cmd_decode(int argc, char **argv)
 	buf_init(&payload, STDIN_MAX + 65536);
 	if (cmd_read_stdin(STDIN_MAX, &payload, &e))
 		return cmd_fail(&e);
+	if (payload.n > PAYLOAD_MAX) {
+		err_set(&e, 0,
+			"refused: payload of %zu bytes, at most %zu are taken (intake.max_payload)",
+			payload.n, PAYLOAD_MAX);
+		return cmd_fail(&e);
+	}
 	return decode(&o, buf_slice(&payload));
 }

@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 
-const struct json_limits json_device_limits = {.max_bytes = 256 * 1024, .max_depth = 16};
+const struct json_limits json_device_limits = {.max_bytes = 16 << 20, .max_depth = 16};
 
 /* struct json is jansson's json_t under another name, so that no other file needs jansson.h. */
 static const json_t *in(const struct json *v)

@@ -29,7 +29,7 @@ struct json_limits {
 	unsigned max_depth; /* 1..512 */
 };
 
-/* For what a device sends: 256 KiB, 16 levels. */
+/* For what a device sends: 16 levels, and the most that intake.max_payload may allow. */
 extern const struct json_limits json_device_limits;
 
 must_check int json_parse(struct slice text, const struct json_limits *lim, struct err *e,

@@ -23,7 +23,9 @@ static struct slice without_share(struct slice filter)
 bool route_filter_ok(struct slice filter)
 {
 	struct slice rest = without_share(filter), level;
-	if (!rest.n)
+	size_t group = filter.n - rest.n; /* "$share/GROUP/", or nothing */
+	if (!rest.n || group == sizeof "$share//" - 1 || memchr(filter.p, '+', group) ||
+	    memchr(filter.p, '#', group))
 		return false;
 	while (slice_cut(&rest, '/', &level)) {
 		bool wild =

@@ -65,6 +65,15 @@ def test_a_cut_payload_is_what_the_device_sent(make_hub, database, publisher):
     assert [bytes(row[0]) for row in kept] == [b"y" * 2000, b"y" * 4096]
 
 
+def test_a_payload_up_to_the_limit_that_is_set_is_taken(make_hub, database, publisher):
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, conf={"intake": {"max_payload": "1M"}})
+    for size in (700 << 10, 1100 << 10):
+        publisher.publish(TELE, b'{"fill_pct":42' + b" " * size + b"}")
+    wait_until(lambda: database.value("SELECT count(*) FROM reading") == 1)
+    hub.wait_metric('gridhub_messages_rejected_total{reason="size"}', 1)
+    assert database.value("SELECT fields FROM reading") == {"fill_pct": 42}
+
+
 def test_a_long_query_on_readings_holds_nothing_up(make_hub, database, publisher):
     hub = make_hub(grids=GRIDS, devices=BINS, rules={}, start=False)
     database.rows("SELECT reading_make_partitions(current_date - 200, current_date - 200)")
