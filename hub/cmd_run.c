@@ -68,6 +68,7 @@ static void on_fatal(void *ctx, const char *why)
 	log_error("run", KM("cannot go on"), KS("why", why));
 	h->fatal = true;
 	if (!h->stopping) /* a second signal would end it at once */
+		/* NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c): it sigwaits */
 		pthread_kill(h->main_thread, SIGTERM);
 }
 

@@ -387,6 +387,7 @@ static int bind_value(const struct yaml_doc *doc, const struct yaml_node *v,
 {
 	void *at = (char *)ret + f->offset;
 	if (f->type == YAML_T_NODE) {
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer is what is bound */
 		memcpy(at, &v, sizeof v);
 		return 0;
 	}

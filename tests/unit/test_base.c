@@ -257,7 +257,7 @@ static void topic_filters_match_as_mqtt_says(void **state)
 		if (route_matches(slice_of(cases[i].filter), slice_of(cases[i].topic)) !=
 		    cases[i].match)
 			fail_msg("%s and %s", cases[i].filter, cases[i].topic);
-	static const char *const bad[] = {"",	      "a/#/b",	   "a#",       "a+/b",
+	static const char *const bad[] = {"",	      "a/#/b",	   "a#",	"a+/b",
 					  "$share/g", "$share//a", "$share/g/", "$share/+/a"};
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		if (route_filter_ok(slice_of(bad[i])))
