@@ -8,18 +8,22 @@
 /* Words of the sentence a grid leader reads, by enum lang. */
 static const struct words {
 	const char *severity[4];
-	const char *open, *close, *grid, *device, *at, *time_format;
+	const char *recovered, *open, *close, *advice, *grid, *device, *at, *time_format;
 } words[] = {
 	{{"提示", "一般", "重要", "紧急"},
+	 "已恢复",
 	 "【",
 	 "】",
+	 "，",
 	 "\n网格：",
 	 "\n设备：",
 	 "\n时间：",
 	 "%Y年%m月%d日 %H:%M:%S"},
 	{{"low", "normal", "high", "urgent"},
+	 "recovered",
 	 "[",
 	 "] ",
+	 ", ",
 	 "\nGrid: ",
 	 "\nDevice: ",
 	 "\nTime: ",
@@ -43,8 +47,9 @@ static void put_grid_path(const struct grid *g, struct buf *out)
 		buf_printf(out, "%s%s", path[n]->name, n ? " / " : "");
 }
 
-static void put_text(const struct words *w, const struct anomaly *a, struct slice title,
-		     struct buf *out)
+/* What a grid leader reads: "【重要】3号楼西侧可回收垃圾箱满溢（97%），请安排清运", where, when. */
+static void put_text(const struct words *w, const struct anomaly *a, const char *how,
+		     struct slice title, struct slice advice, struct buf *out)
 {
 	char at[64] = "";
 	time_t sec = (time_t)(a->at_us / TIMES_SEC);
@@ -55,8 +60,9 @@ static void put_text(const struct words *w, const struct anomaly *a, struct slic
 		strftime(at, sizeof at, w->time_format, &tm);
 #pragma GCC diagnostic pop
 	}
-	buf_printf(out, "%s%s%s%.*s", w->open, w->severity[a->rule->severity], w->close,
-		   SL_FMT(title));
+	buf_printf(out, "%s%s%s%.*s", w->open, how, w->close, SL_FMT(title));
+	if (advice.n)
+		buf_printf(out, "%s%.*s", w->advice, SL_FMT(advice));
 	if (a->device->grid) {
 		buf_puts(out, w->grid);
 		put_grid_path(a->device->grid, out);
@@ -109,17 +115,21 @@ static struct slice endpoint_of(const struct config *conf, const struct device *
 static int describe(struct batch *b, const struct config *conf, const struct anomaly *a,
 		    struct batch_anomaly *ba)
 {
-	auto_buf struct buf title, fields, text, alert;
+	auto_buf struct buf title, advice, fields, text, alert;
+	enum lang lang = (enum lang)conf->lang;
 	buf_init(&title, RULE_TITLE_MAX);
+	buf_init(&advice, RULE_TITLE_MAX);
 	buf_init(&fields, READING_ARENA_MAX);
 	buf_init(&text, ALERT_MAX);
 	buf_init(&alert, READING_ARENA_MAX + 4 * ALERT_MAX);
-	rule_title(a->rule, (enum lang)conf->lang, a->device, a->reading, a->fields, &title);
+	rule_title(a->rule, lang, a->device, a->reading, a->fields, &title);
+	rule_advice(a->rule, lang, a->device, a->reading, a->fields, &advice);
 	if (a->reading)
 		reading_fields_json(a->reading, &fields);
 	else
 		buf_put_slice(&fields, a->fields);
-	put_text(&words[conf->lang], a, buf_slice(&title), &text);
+	put_text(&words[lang], a, words[lang].severity[a->rule->severity], buf_slice(&title),
+		 buf_slice(&advice), &text);
 	put_alert(a, buf_slice(&title), buf_slice(&fields), buf_slice(&text), &alert);
 	if (fields.failed || alert.failed)
 		return -E2BIG;
@@ -134,6 +144,18 @@ static int describe(struct batch *b, const struct config *conf, const struct ano
 	return ba->alert.p ? 0 : -E2BIG;
 }
 
+/* The words of a recovery; the case's own title takes the place of {title} in the database. */
+static int describe_recovery(struct batch *b, const struct config *conf, const struct anomaly *a,
+			     struct batch_anomaly *ba)
+{
+	const struct words *w = &words[conf->lang];
+	auto_buf struct buf text;
+	buf_init(&text, ALERT_MAX);
+	put_text(w, a, w->recovered, SL("{title}"), (struct slice){0}, &text);
+	ba->recovery = arena_copy(&b->arena, buf_slice(&text));
+	return ba->recovery.p ? 0 : -E2BIG;
+}
+
 int alert_add(struct batch *b, const struct config *conf, const struct anomaly *a)
 {
 	struct batch_anomaly *ba = NULL;
@@ -146,6 +168,8 @@ int alert_add(struct batch *b, const struct config *conf, const struct anomaly *
 	/* The first firing gives the words, else what recovered. */
 	if (a->kind != ANOMALY_SEEN && (!ba->alert.p || (a->kind == ANOMALY_FIRED && !ba->fired)))
 		r = describe(b, conf, a, ba);
+	if (!r && a->kind == ANOMALY_RECOVERED)
+		r = describe_recovery(b, conf, a, ba);
 	ba->fired = ba->fired || a->kind == ANOMALY_FIRED;
 	ba->n += matched;
 	if (matched)

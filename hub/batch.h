@@ -30,6 +30,8 @@ struct batch_anomaly { /* what became of one (device, rule) in this batch */
 	int64_t device_id, grid_id;
 	struct slice rule_id, kind, title, fields, endpoint,
 		alert; /* endpoint.p == NULL: none; fields, alert: JSON */
+	struct slice
+		recovery; /* text of the recovery, with {title} for the case's own; empty: none */
 	int severity;
 	bool fired;
 	int64_t n, first_us, last_us,

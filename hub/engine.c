@@ -97,7 +97,7 @@ static int restore_rule_state(struct engine *en, const struct pg_rows *rows, siz
 		.seen_us = pg_i64(rows, i, 5),
 		.fields = pg_slice(rows, i, 6),
 	};
-	return rule_states_restore(en->in.states, &saved, d);
+	return intake_restore(&en->in, &saved, d, times_now_us());
 }
 
 static int for_rows(struct engine *en, const struct pg_rows *rows,

@@ -184,6 +184,33 @@ static int put_rule_state(void *ctx, const struct rule_saved *saved)
 	return batch_add_rule_state(in->batch, &s);
 }
 
+static int recover_lost(struct intake *in, const struct rule_saved *saved, const struct device *d,
+			const struct rule *rule, int64_t now_us)
+{
+	struct anomaly a = {.kind = ANOMALY_RECOVERED, .rule = rule, .device = d, .at_us = now_us};
+	if (rule)
+		return on_anomaly(in, &a);
+	struct batch_anomaly *ba =
+		NULL; /* a rule that is gone has no words: the case's history has it */
+	int r = batch_anomaly(in->batch, d->id, slice_of(saved->rule_id), &ba);
+	if (!r)
+		ba->recovered_us = now_us;
+	return r;
+}
+
+int intake_restore(struct intake *in, const struct rule_saved *saved, const struct device *d,
+		   int64_t now_us)
+{
+	int r = rule_states_restore(in->states, saved, d);
+	if (r != 1)
+		return r;
+	struct rule_saved gone = {.device_id = d->id, .rule_id = saved->rule_id};
+	r = put_rule_state(in, &gone);
+	bool had_open = saved->phase == PHASE_FIRING || saved->phase == PHASE_CLEARING;
+	const struct rule *rule = rule_states_rule(in->states, slice_of(saved->rule_id));
+	return r || !had_open ? r : recover_lost(in, saved, d, rule, now_us);
+}
+
 int intake_save_states(struct intake *in)
 {
 	return rule_states_take_dirty(in->states, put_rule_state, in);

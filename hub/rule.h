@@ -107,7 +107,10 @@ void rule_states_free(struct rule_states *s);
  * reference.
  */
 must_check int rule_states_use(struct rule_states *s, struct rules *r, anomaly_fn fn, void *ctx);
-/* Give back what the database kept; silently skips rules that are gone or changed. */
+/* The rule of this id in force; NULL if there is none. */
+const struct rule *rule_states_rule(const struct rule_states *s, struct slice id);
+/* Give back what the database kept: 0, or 1 if the rule is gone or changed (the caller forgets the
+ * state). */
 must_check int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 				   const struct device *d);
 
@@ -146,5 +149,8 @@ extern const char *const lang_names[]; /* "zh-CN", "en", NULL */
  */
 void rule_title(const struct rule *rule, enum lang lang, const struct device *d,
 		const struct reading *r, struct slice saved_fields, struct buf *out);
+/* As rule_title, what to do about it ("请立即核查"); nothing is put if the rule gives no advice. */
+void rule_advice(const struct rule *rule, enum lang lang, const struct device *d,
+		 const struct reading *r, struct slice saved_fields, struct buf *out);
 
 #endif

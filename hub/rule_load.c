@@ -323,7 +323,8 @@ static int load_title(struct loader *l, const struct yaml_node *v, struct title 
 	return 0;
 }
 
-static int load_titles(struct loader *l, const struct yaml_node *v, struct rule_code *code)
+/* In both languages; ret[] by enum lang. */
+static int load_titles(struct loader *l, const struct yaml_node *v, struct title *ret)
 {
 	struct title_yaml t;
 	struct err e;
@@ -332,9 +333,9 @@ static int load_titles(struct loader *l, const struct yaml_node *v, struct rule_
 		add_error(l, &e);
 		return r;
 	}
-	r = load_title(l, t.lang[LANG_ZH_CN], &code->titles[LANG_ZH_CN]);
-	code->titles[LANG_EN] = code->titles[LANG_ZH_CN];
-	if (t.lang[LANG_EN] && load_title(l, t.lang[LANG_EN], &code->titles[LANG_EN]))
+	r = load_title(l, t.lang[LANG_ZH_CN], &ret[LANG_ZH_CN]);
+	ret[LANG_EN] = ret[LANG_ZH_CN];
+	if (t.lang[LANG_EN] && load_title(l, t.lang[LANG_EN], &ret[LANG_EN]))
 		r = -EINVAL;
 	return r;
 }
@@ -344,7 +345,7 @@ static int load_titles(struct loader *l, const struct yaml_node *v, struct rule_
 struct rule_yaml {
 	const char *id, *kind, *why;
 	int class, severity;
-	const struct yaml_node *when, *clear, *title;
+	const struct yaml_node *when, *clear, *title, *advice;
 	int64_t for_us, clear_for_us;
 	bool event;
 };
@@ -367,6 +368,8 @@ static const struct yaml_field rule_table[] = {
 	{"kind", YAML_T_STR, R(kind), NULL, 0, 0, NULL, "code of the responsibility list"},
 	{"severity", YAML_T_ENUM, R(severity), "normal", 0, 0, severity_names, "how bad it is"},
 	{"title", YAML_T_NODE, R(title), NULL, 0, 0, NULL, "zh-CN and en"},
+	{"advice", YAML_T_NODE, R(advice), "", 0, 0, NULL,
+	 "zh-CN and en: what to do, said behind the title until it has recovered"},
 	{"why", YAML_T_STR, R(why), "", 0, 0, NULL, "why its numbers are what they are"},
 };
 static const struct yaml_field rules_top[] = {
@@ -470,7 +473,9 @@ static void load_rule(struct loader *l, const struct yaml_node *map)
 		r = -EINVAL;
 	if (y.clear && load_condition(l, y.clear, "clear", &code.clear))
 		r = -EINVAL;
-	if (load_titles(l, y.title, &code))
+	if (load_titles(l, y.title, code.titles))
+		r = -EINVAL;
+	if (y.advice && load_titles(l, y.advice, code.advice))
 		r = -EINVAL;
 	if (!r) {
 		r = add_rule(l, map, &y, &code);

@@ -10,8 +10,8 @@
 #include "rule_title.h"
 
 struct rule_code {
-	struct cel_program *when, *clear; /* clear: NULL = not `when` */
-	struct title titles[2];		  /* by enum lang */
+	struct cel_program *when, *clear;  /* clear: NULL = not `when` */
+	struct title titles[2], advice[2]; /* by enum lang; advice may be empty */
 };
 
 /* Names that are not fields but maps that the engine fills. */

@@ -456,12 +456,19 @@ static int restore_timer(struct rule_states *s, struct state *st)
 	return 0;
 }
 
+const struct rule *rule_states_rule(const struct rule_states *s, struct slice id)
+{
+	return s->set ? rules_find(s->set, id) : NULL;
+}
+
 int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 			const struct device *d)
 {
-	const struct rule *rule = s->set ? rules_find(s->set, slice_of(saved->rule_id)) : NULL;
-	if (!rule || rule->hash != saved->rule_hash || rule->event || saved->phase == PHASE_OK)
+	const struct rule *rule = rule_states_rule(s, slice_of(saved->rule_id));
+	if (saved->phase == PHASE_OK)
 		return 0;
+	if (!rule || rule->hash != saved->rule_hash || rule->event)
+		return 1;
 	struct device_rec *rec = state_device(s, d);
 	struct state **at = rec ? find_state(rec, rule) : NULL;
 	struct state *st = at && *at && (*at)->rule == rule ? *at : NULL;

@@ -300,11 +300,10 @@ static size_t whole_runes(struct slice s, size_t max)
 	return n;
 }
 
-void rule_title(const struct rule *rule, enum lang lang, const struct device *d,
-		const struct reading *r, struct slice saved_fields, struct buf *out)
+static void render(const struct title *t, enum lang lang, const struct device *d,
+		   const struct reading *r, struct slice saved_fields, struct buf *out)
 {
 	static const struct json_limits limits = {.max_bytes = 64 * 1024, .max_depth = 4};
-	const struct title *t = &rule->code->titles[lang];
 	auto_json struct json *saved = NULL;
 	auto_buf struct buf text;
 	buf_init(&text, 64 * (size_t)1024);
@@ -314,4 +313,16 @@ void rule_title(const struct rule *rule, enum lang lang, const struct device *d,
 	for (size_t i = 0; i < t->n; i++)
 		put_piece(&text, &s, &t->v[i]);
 	buf_put(out, text.p, whole_runes(buf_slice(&text), RULE_TITLE_MAX));
+}
+
+void rule_title(const struct rule *rule, enum lang lang, const struct device *d,
+		const struct reading *r, struct slice saved_fields, struct buf *out)
+{
+	render(&rule->code->titles[lang], lang, d, r, saved_fields, out);
+}
+
+void rule_advice(const struct rule *rule, enum lang lang, const struct device *d,
+		 const struct reading *r, struct slice saved_fields, struct buf *out)
+{
+	render(&rule->code->advice[lang], lang, d, r, saved_fields, out);
 }

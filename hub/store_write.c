@@ -197,6 +197,7 @@ static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
 	else
 		pg_array_null(&a->c[12]);
 	pg_array_str(&a->c[13], json_or_empty(x->alert));
+	pg_array_str(&a->c[14], x->recovery);
 }
 
 static int write_cases(struct pg *p, const struct store_position *pos, struct batch *b,
@@ -206,11 +207,11 @@ static int write_cases(struct pg *p, const struct store_position *pos, struct ba
 		return 0;
 	auto_columns struct columns a;
 	auto_rows struct pg_rows *rows = NULL;
-	columns_init(&a, 14);
+	columns_init(&a, 15);
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		anomaly_columns(&a, &b->anomalies[i]);
-	struct pg_arg args[17] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id),
+	struct pg_arg args[18] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id),
 				  PGA_I(pos->batch + 1)};
 	size_t n = 3;
 	int r = columns_args(&a, args, &n);

@@ -2,9 +2,9 @@
 -- distinct by (device_id, rule_id). Returns: opened, folded, recovered, alerts without an endpoint.
 WITH a AS (
     SELECT * FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::jsonb[],
-                         $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[])
+                         $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[])
         AS t (device_id, rule_id, grid_id, kind, severity, title, fields,
-              fired, n, first_us, last_us, recovered_us, endpoint, alert)
+              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery)
 ), fired AS (
     INSERT INTO grid_case AS g (district_id, device_id, rule_id, grid_id, kind, severity, state, title, fields,
                                 first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch)
@@ -15,7 +15,7 @@ WITH a AS (
         event_count = g.event_count + excluded.event_count,
         last_seen = greatest(g.last_seen, excluded.last_seen),
         recovered_at = excluded.recovered_at
-    RETURNING g.id, g.device_id, g.rule_id, g.state, g.opened_at, g.event_count,
+    RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.opened_at, g.event_count,
               g.opened_stream = $2 AND g.opened_batch = $3 AS opened
 ), seen AS (
     UPDATE grid_case g SET
@@ -24,9 +24,9 @@ WITH a AS (
         recovered_at = CASE WHEN a.recovered_us = 0 THEN g.recovered_at ELSE ts_from_us(a.recovered_us) END
     FROM a
     WHERE NOT a.fired AND g.district_id = $1 AND g.device_id = a.device_id AND g.rule_id = a.rule_id AND g.state <> 9
-    RETURNING g.id, g.device_id, g.rule_id, g.state, g.opened_at, g.event_count, false AS opened
+    RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.opened_at, g.event_count, false AS opened
 ), touched AS (
-    SELECT c.*, a.fired, a.first_us, a.recovered_us, a.endpoint, a.alert
+    SELECT c.*, a.fired, a.first_us, a.recovered_us, a.endpoint, a.alert, a.recovery
     FROM (SELECT * FROM fired UNION ALL SELECT * FROM seen) c JOIN a USING (device_id, rule_id)
 ), moves AS (
     SELECT id, 1 AS step, 'filed' AS what, NULL::smallint AS from_state, 1::smallint AS to_state,
@@ -44,13 +44,17 @@ WITH a AS (
     INSERT INTO outbox (district_id, case_id, endpoint, event, alert, dead_at, dead_reason)
     SELECT $1, t.id, t.endpoint, 'case.' || m.what,
            t.alert || jsonb_build_object('case', (t.alert -> 'case') || jsonb_build_object(
-               'id', t.id, 'opened_at', to_char(t.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               'event_count', t.event_count)),
+               'id', t.id, 'title', CASE WHEN m.what = 'recovered' THEN t.title ELSE t.alert #>> '{case,title}' END,
+               'opened_at', to_char(t.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               'event_count', t.event_count))
+           || CASE WHEN m.what = 'recovered' THEN jsonb_build_object('text', replace(t.recovery, '{title}', t.title))
+                   ELSE '{}' END,
            CASE WHEN t.endpoint IS NULL THEN now() END,
            CASE WHEN t.endpoint IS NULL THEN 'no grid up to the root names an endpoint' END
     FROM touched t
     JOIN (SELECT id, step, CASE what WHEN 'filed' THEN 'opened' ELSE what END AS what FROM moves
           WHERE what <> 'dispatched') m ON m.id = t.id
+    WHERE t.alert ? 'case' -- nothing is said of a rule that is gone
     ORDER BY t.id, m.step
     RETURNING endpoint IS NULL AS nowhere
 )

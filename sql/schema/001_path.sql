@@ -156,7 +156,7 @@ CREATE TABLE rule_state (
     phase       smallint NOT NULL,               -- pending, firing, clearing
     since_us    bigint NOT NULL,
     seen_us     bigint NOT NULL,
-    fields      jsonb NOT NULL,
+    fields      json NOT NULL,
     PRIMARY KEY (district_id, device_id, rule_id)
 ) WITH (fillfactor = 70);
 

@@ -65,6 +65,7 @@ rules:
     kind: bin_full
     severity: high
     title: {zh-CN: "{device.name}已满{fill_pct}%", en: "{device.name} is {fill_pct} % full"}
+    advice: {zh-CN: 请安排清运, en: please have it emptied}
   - id: wrong-drop
     class: bin
     when: wrong_drop

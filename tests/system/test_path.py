@@ -69,6 +69,9 @@ def test_repeats_fold_recovery_is_recorded_and_a_second_time_recurs(make_hub, da
     assert database.rows(HISTORY) == [("filed",), ("dispatched",), ("recovered",), ("recurred",)]
     alerts = receiver.wait(3)
     assert [m.json["type"] for m in alerts] == ["case.opened", "case.recovered", "case.recurred"]
+    # A recovery tells the case by its own title, and gives no advice.
+    assert [m.text.splitlines()[0] for m in alerts[:2]] == [
+        "【重要】3号楼东侧垃圾箱已满95%，请安排清运", "【已恢复】3号楼东侧垃圾箱已满95%"]
     assert len({m.case for m in alerts}) == 1 and len({m.id for m in alerts}) == 3
     assert "99%" in alerts[2].text
     assert hub.metric("gridhub_cases_opened_total") == 1
@@ -293,6 +296,28 @@ def test_the_end_drains_and_a_second_start_goes_on(make_hub, database, publisher
     wait_until(lambda: database.value("SELECT recovered_at FROM grid_case"), why="recovery in the second run")
     assert [m.json["type"] for m in receiver.wait(2)] == ["case.opened", "case.recovered"]
     assert hub.stop(timeout=40) == 0
+
+
+@pytest.mark.parametrize(("rules", "told"), [
+    ({"test.yaml": RULES["test.yaml"].replace(">= 90.0", ">= 99.0")}, True),
+    ({"test.yaml": RULES["test.yaml"].replace("id: bin-full", "id: another")}, False),
+], ids=["changed", "gone"])
+def test_what_a_rule_had_open_recovers_when_the_next_start_has_it_no_more(make_hub, database, publisher, receiver, rules,
+                                                                         told):
+    hub = make_hub(grids=GRIDS, devices=DEVICES, rules=RULES, receiver=receiver)
+    fill(publisher, 95)
+    receiver.wait(1)
+    assert hub.stop(timeout=40) == 0
+    for name, text in rules.items():
+        (hub.dir / "rules" / name).write_text(text)
+    hub.start()
+    wait_until(lambda: database.value("SELECT recovered_at FROM grid_case"), why="the case to recover")
+    assert database.value("SELECT count(*) FROM rule_state") == 0
+    assert database.rows(HISTORY) == [("filed",), ("dispatched",), ("recovered",)]
+    if told:
+        assert receiver.wait(2)[1].json["type"] == "case.recovered"
+    else:
+        assert database.value("SELECT count(*) FROM outbox") == 0
 
 
 def test_a_second_signal_ends_at_once_and_loses_nothing(make_hub, database, publisher):
