@@ -101,16 +101,13 @@ struct rule_states;
 struct rule_states *rule_states_new(void);
 void rule_states_free(struct rule_states *s);
 
-/*
- * Put a set in force; states of rules whose hash did not change are kept, the others dropped: for a
- * dropped one that was firing, fn gets ANOMALY_RECOVERED (rule is then the old one). Takes a
- * reference.
- */
+/* Put a set in force (a reference is taken). States of rules whose hash did not change are kept;
+ * for one that is dropped and was firing, fn gets ANOMALY_RECOVERED with the old rule. */
 must_check int rule_states_use(struct rule_states *s, struct rules *r, anomaly_fn fn, void *ctx);
 /* The rule of this id in force; NULL if there is none. */
 const struct rule *rule_states_rule(const struct rule_states *s, struct slice id);
-/* Give back what the database kept: 0, or 1 if the rule is gone or changed (the caller forgets the
- * state). */
+/* Give back what the database kept; 1 if the rule is gone or changed: the caller forgets the state.
+ */
 must_check int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 				   const struct device *d);
 
@@ -122,16 +119,14 @@ must_check int rule_states_restore(struct rule_states *s, const struct rule_save
  */
 must_check int rule_states_eval(struct rule_states *s, const struct device *d,
 				const struct reading *r, int64_t at_us, anomaly_fn fn, void *ctx);
-/* Event time has reached now_us: holds (`for`, `clear_for`) that ran out fire, each with the time
- * it ran out. */
+/* Event time has reached now_us: holds that ran out fire, each with the time it ran out. */
 must_check int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx);
 /* The time at which the next hold runs out; INT64_MAX if there is none. */
 int64_t rule_states_next(const struct rule_states *s);
 /* A device left the registry: its states go. */
 void rule_states_forget(struct rule_states *s, const struct device *d);
 
-/* Hand every state that changed since the last call to fn (phase PHASE_OK = delete it), in (device
- * id, rule id) order. */
+/* Hand every state that changed since the last call to fn (PHASE_OK = delete it), in key order. */
 typedef int (*rule_saved_fn)(void *ctx, const struct rule_saved *saved);
 must_check int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx);
 size_t rule_states_count(const struct rule_states *s);
@@ -149,7 +144,7 @@ extern const char *const lang_names[]; /* "zh-CN", "en", NULL */
  */
 void rule_title(const struct rule *rule, enum lang lang, const struct device *d,
 		const struct reading *r, struct slice saved_fields, struct buf *out);
-/* As rule_title, what to do about it ("请立即核查"); nothing is put if the rule gives no advice. */
+/* As rule_title: what to do about it ("请立即核查"), if the rule says so. */
 void rule_advice(const struct rule *rule, enum lang lang, const struct device *d,
 		 const struct reading *r, struct slice saved_fields, struct buf *out);
 

@@ -195,8 +195,11 @@ static int open_tail(struct spool *s, uint64_t first_seq, struct err *e)
 	if (r)
 		return err_set(e, r, "%s: cannot read: %s", path, strerror(-r));
 	if (end < (uint64_t)st.st_size) {
+		char copy[PATH_MAX];
+		spool_set_aside(s->dir, s->tail_fd, first_seq, end, (uint64_t)st.st_size, copy);
 		log_warn("spool", KM("torn tail cut off"), KS("segment", path),
-			 KI("bytes", (uint64_t)st.st_size - end), KI("next_seq", s->next_seq));
+			 KI("bytes", (uint64_t)st.st_size - end), KI("next_seq", s->next_seq),
+			 KS("copy", copy));
 		if (ftruncate(s->tail_fd, (off_t)end))
 			return err_set(e, -errno, "%s: cannot cut the torn tail: %s", path,
 				       strerror(errno));
@@ -496,29 +499,14 @@ int spool_seek(struct spool *s, uint64_t seq)
 	return 0;
 }
 
-/* Keep a copy of what was skipped, so that somebody can look at it. */
-static void set_aside(struct spool *s)
+static void note_damage(struct spool *s)
 {
-	char path[PATH_MAX], dir[PATH_MAX];
-	uint64_t from = s->cur.damaged_from, n = s->cur.off - from;
-	snprintf(dir, sizeof dir, "%s/damaged", s->dir);
-	int len = snprintf(path, sizeof path, "%s/%020llu-%llu.bin", dir,
-			   (unsigned long long)s->cur_first, (unsigned long long)from);
+	char copy[PATH_MAX];
+	uint64_t from = s->cur.damaged_from;
+	spool_set_aside(s->dir, s->cur.fd, s->cur_first, from, s->cur.off, copy);
 	metric_add(M_SPOOL_DAMAGED, 1);
 	log_error("spool", KM("damaged place skipped"), KI("segment", s->cur_first),
-		  KI("from", from), KI("bytes", n), KS("copy", path));
-	if (len < 0 || (size_t)len >= sizeof path || (mkdir(dir, 0750) && errno != EEXIST))
-		return;
-	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	char chunk[8192];
-	for (uint64_t at = from; fd >= 0 && at < s->cur.off;) {
-		ssize_t got =
-			pread(s->cur.fd, chunk,
-			      (size_t)MIN_OF((uint64_t)sizeof chunk, s->cur.off - at), (off_t)at);
-		if (got <= 0 || fd_write_all(fd, chunk, (size_t)got))
-			return;
-		at += (uint64_t)got;
-	}
+		  KI("from", from), KI("bytes", s->cur.off - from), KS("copy", copy));
 }
 
 /* Have the cursor in the segment of read_seq, with something before its end: 1, 0 = nothing to
@@ -542,7 +530,7 @@ int spool_next(struct spool *s, struct spool_record *ret)
 			return r;
 		r = spool_cursor_next(&s->cur, s->cur_end, ret);
 		if (r == -EILSEQ)
-			set_aside(s);
+			note_damage(s);
 		else if (r < 0)
 			return r;
 		else if (r == 0)

@@ -1,6 +1,7 @@
 #include "spool_segment.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -243,4 +244,23 @@ int spool_list(const char *dir, uint64_t **ret, size_t *ret_n, struct err *e)
 	*ret_n = n;
 	v = NULL;
 	return 0;
+}
+
+void spool_set_aside(const char *dir, int fd, uint64_t first_seq, uint64_t from, uint64_t to,
+		     char ret[static PATH_MAX])
+{
+	char folder[PATH_MAX], chunk[8192];
+	snprintf(folder, sizeof folder, "%s/damaged", dir);
+	int len = snprintf(ret, PATH_MAX, "%s/%020llu-%llu.bin", folder,
+			   (unsigned long long)first_seq, (unsigned long long)from);
+	if (len < 0 || len >= PATH_MAX || (mkdir(folder, 0750) && errno != EEXIST))
+		return;
+	auto_close int out = open(ret, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	while (out >= 0 && from < to) {
+		size_t want = (size_t)MIN_OF((uint64_t)sizeof chunk, to - from);
+		ssize_t got = pread(fd, chunk, want, (off_t)from);
+		if (got <= 0 || fd_write_all(out, chunk, (size_t)got))
+			return;
+		from += (uint64_t)got;
+	}
 }

@@ -5,6 +5,8 @@
 #ifndef GRIDHUB_SPOOL_SEGMENT_H
 #define GRIDHUB_SPOOL_SEGMENT_H
 
+#include <limits.h>
+
 #include "spool.h"
 
 #define SPOOL_HEAD 48 /* bytes of a record's head */
@@ -34,5 +36,12 @@ must_check int spool_cursor_next(struct spool_cursor *c, uint64_t end, struct sp
 must_check int spool_list(const char *dir, uint64_t **ret, size_t *ret_n, struct err *e);
 #define SPOOL_NAME_MAX 32
 void spool_name(uint64_t first_seq, char ret[static SPOOL_NAME_MAX]);
+
+/*
+ * Keep a copy of bytes from..to of a segment in DIR/damaged, so that somebody can look at them; a
+ * disk that is full or failing must not stop what follows. ret = the copy's path, for the log.
+ */
+void spool_set_aside(const char *dir, int fd, uint64_t first_seq, uint64_t from, uint64_t to,
+		     char ret[static PATH_MAX]);
 
 #endif

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTION_MAX, SOURCE_MAX, HEADER_MAX = 60, 640, 150  # the aim is 40, 600 and 120
+FUNCTION_MAX, SOURCE_MAX, HEADER_MAX = 60, 620, 150  # the aim is 40, 600 and 120
 
 # Each third-party header belongs to one module: (pattern, modules that may include it).
 LIBRARIES = [
