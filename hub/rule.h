@@ -104,8 +104,7 @@ void rule_states_free(struct rule_states *s);
 /* Put a set in force (a reference is taken). States of rules whose hash did not change are kept;
  * for one that is dropped and was firing, fn gets ANOMALY_RECOVERED with the old rule. */
 must_check int rule_states_use(struct rule_states *s, struct rules *r, anomaly_fn fn, void *ctx);
-/* The rule of this id in force; NULL if there is none. */
-const struct rule *rule_states_rule(const struct rule_states *s, struct slice id);
+const struct rule *rule_states_rule(const struct rule_states *s, struct slice id); /* in force */
 /* Give back what the database kept; 1 if the rule is gone or changed: the caller forgets the state.
  */
 must_check int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
