@@ -21,7 +21,8 @@ static const char help[] =
 	"  --database     also connect to the database and look at its schema (changes nothing)\n"
 	"  --config FILE  configuration\n";
 
-static int check_rules(const char *dir)
+/* The last of the checks: faults is what those before it found. */
+static int check_rules(const char *dir, size_t faults)
 {
 	struct rule_report report;
 	struct rules *rules = NULL;
@@ -35,10 +36,10 @@ static int check_rules(const char *dir)
 	else
 		fprintf(stderr, "gridhub: %s: %zu rules\n", dir, rules_count(rules));
 	printf("{\"rules\":%zu,\"errors\":%zu,\"warnings\":%zu}\n",
-	       r ? (size_t)0 : rules_count(rules), report.nerrors, report.nwarnings);
+	       r ? (size_t)0 : rules_count(rules), report.nerrors + faults, report.nwarnings);
 	rules_unref(rules);
 	rule_report_done(&report);
-	return r ? CMD_FAILED : CMD_OK;
+	return r || faults ? CMD_FAILED : CMD_OK;
 }
 
 static int check_secret(const char *path, struct err *e)
@@ -54,55 +55,71 @@ static int check_readable(const char *path, struct err *e)
 		       : 0;
 }
 
-/* Each fault is told, not only the first. */
-static int check_brokers(const struct config *c)
+/* ---- parts: each tells every fault, not only the first, and returns how many ---- */
+
+static size_t fault(const struct err *e)
 {
-	int res = CMD_OK;
+	cmd_fail(e);
+	return 1;
+}
+
+static size_t check_routes(const struct config *c)
+{
+	struct route *route = NULL;
+	struct err e;
+	size_t res = route_new(c, &e, &route) ? fault(&e) : 0;
+	route_free(route);
+	return res;
+}
+
+static size_t check_brokers(const struct config *c)
+{
+	size_t res = 0;
 	struct err e;
 	for (size_t i = 0; i < c->nbrokers; i++) {
 		const struct broker_conf *b = &c->brokers[i];
 		const char *files[] = {b->ca_file, b->cert_file, b->key_file};
 		if (check_secret(b->password_file, &e))
-			res = cmd_fail(&e);
+			res += fault(&e);
 		for (size_t j = 0; j < COUNT_OF(files); j++)
 			if (check_readable(files[j], &e))
-				res = cmd_fail(&e);
+				res += fault(&e);
 	}
 	return res;
 }
 
-static int check_endpoints(const struct config *c)
+static size_t check_endpoints(const struct config *c)
 {
-	int res = CMD_OK;
+	size_t res = 0;
 	struct err e;
 	for (size_t i = 0; i < c->nendpoints; i++) {
 		struct endpoint p = {0};
 		if (endpoint_load(c, &c->endpoints[i], &e, &p) ||
 		    check_readable(c->endpoints[i].ca_file, &e))
-			res = cmd_fail(&e);
+			res += fault(&e);
 		endpoint_done(&p);
 	}
 	return res;
 }
 
-static int check_listen(const struct config *c)
+static size_t check_listen(const struct config *c)
 {
 	struct slice host, port;
 	struct err e;
 	const char *listen = c->http.listen;
 	if (!listen || !listen[0] || !http_parse_listen(slice_of(listen), &host, &port))
-		return CMD_OK;
+		return 0;
 	err_set(&e, 0, "%s: http.listen: \"%s\": expected host:port", c->path, listen);
-	return cmd_fail(&e);
+	return fault(&e);
 }
 
-static int check_password(const struct config *c)
+static size_t check_password(const struct config *c)
 {
 	struct err e;
-	return check_secret(c->database.password_file, &e) ? cmd_fail(&e) : CMD_OK;
+	return check_secret(c->database.password_file, &e) ? fault(&e) : 0;
 }
 
-static int check_database(const struct config *c)
+static size_t check_database(const struct config *c)
 {
 	auto_pg struct pg *p = NULL;
 	struct err e = {0};
@@ -115,31 +132,25 @@ static int check_database(const struct config *c)
 		r = migrate_check(p, &e);
 	if (r == -ESTALE && c->database.migrate) {
 		fprintf(stderr, "gridhub: %s (it will be, at start)\n", e.msg);
-		return CMD_OK;
+		return 0;
 	}
-	return r ? cmd_fail(&e) : CMD_OK;
+	return r ? fault(&e) : 0;
 }
 
 static int check(const char *config_path, bool database)
 {
 	auto_config struct config *c = NULL;
-	struct route *route = NULL;
 	struct err e = {0};
 	if (config_load(cmd_config_path(config_path), &e, &c))
 		return cmd_fail(&e);
-	int res = CMD_OK;
-	if (route_new(c, &e, &route))
-		res = cmd_fail(&e);
-	route_free(route);
-	int (*const parts[])(const struct config *) = {check_brokers, check_endpoints, check_listen,
-						       check_password};
+	size_t (*const parts[])(const struct config *) = {
+		check_routes, check_brokers, check_endpoints, check_listen, check_password};
+	size_t faults = 0;
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
-		if (parts[i](c))
-			res = CMD_FAILED;
-	if (check_rules(c->rules.dir))
-		res = CMD_FAILED;
-	if (database && check_database(c))
-		res = CMD_FAILED;
+		faults += parts[i](c);
+	if (database)
+		faults += check_database(c);
+	int res = check_rules(c->rules.dir, faults);
 	if (res == CMD_OK)
 		fprintf(stderr, "gridhub: %s is good\n", c->path);
 	return res;
@@ -171,5 +182,5 @@ int cmd_check(int argc, char **argv)
 	}
 	if (optind < argc)
 		return cmd_usage("check", "unexpected \"%s\"", argv[optind]);
-	return rules ? check_rules(rules) : check(config_path, database);
+	return rules ? check_rules(rules, 0) : check(config_path, database);
 }

@@ -1,5 +1,6 @@
 """gridhub check says before the start what `gridhub run` would stumble over, and run says the same."""
 
+import json
 import subprocess
 import textwrap
 
@@ -35,7 +36,9 @@ def test_all_faults_are_told_not_only_the_first(make_hub):
     hub = make_hub(conf={"endpoints": [{"name": "a", "url": "ftp://h"}, {"name": "b", "url": "https://h", "dialect": "x"}],
                          "http": {"listen": "nowhere"}}, rules={"a.yaml": ONE}, start=False, migrate=False)
     (hub.dir / "rules" / "b.yaml").write_text("rules: 7\n")
-    err = hub.cmd("check", check=False).err
+    done = hub.cmd("check", check=False)
+    assert done.returncode == 1 and json.loads(done.out) == {"rules": 0, "errors": 4, "warnings": 0}
+    err = done.err
     for want in ("scheme is ftp", 'dialect "x"', "expected host:port", "b.yaml:1:"):
         assert want in err, err
 
