@@ -7,10 +7,8 @@
 #define PG_EPOCH_US                                                                   \
 	INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's binary times begin \
 				  */
-#define COLUMNS 6
 
 /* Signature, flags and length of an extension: what COPY's binary form begins with. */
-#define COPY_HEADER 19
 static const char copy_header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 
 int batch_init(struct batch *b)
@@ -18,7 +16,7 @@ int batch_init(struct batch *b)
 	*b = (struct batch){0};
 	arena_init(&b->arena, BATCH_ARENA_MAX);
 	buf_init(&b->copy, BATCH_COPY_MAX);
-	buf_put(&b->copy, copy_header, COPY_HEADER);
+	buf_put(&b->copy, copy_header, BATCH_COPY_HEADER);
 	return b->copy.failed ? -ENOMEM : 0;
 }
 
@@ -43,7 +41,7 @@ void batch_reset(struct batch *b)
 	if (b->anomaly_index)
 		memset(b->anomaly_index, 0, b->anomaly_places * sizeof *b->anomaly_index);
 	arena_reset(&b->arena);
-	b->copy.n = COPY_HEADER;
+	b->copy.n = BATCH_COPY_HEADER;
 	b->copy.failed = false;
 	b->last_seq = 0;
 	b->first_recv_us = b->last_recv_us = 0;
@@ -80,7 +78,7 @@ static int put_copy_row(struct batch *b, int64_t district_id, const struct devic
 			const struct reading *r, int64_t at_us, int64_t recv_us)
 {
 	struct buf *c = &b->copy;
-	buf_put_be16(c, COLUMNS);
+	buf_put_be16(c, BATCH_COPY_COLUMNS);
 	buf_put_be32(c, 4);
 	buf_put_be32(c, (uint32_t)district_id);
 	put_time(c, recv_us);

@@ -13,6 +13,8 @@
 
 #define BATCH_ARENA_MAX ((size_t)256 << 20)
 #define BATCH_COPY_MAX ((size_t)512 << 20)
+#define BATCH_COPY_HEADER 19 /* bytes before the first row in `copy` */
+#define BATCH_COPY_COLUMNS 6
 #define BATCH_ROWS_MAX 1000000
 #define BATCH_KEPT_MAX \
 	1000 /* refused messages and unknown devices kept in one batch; more are counted */

@@ -200,8 +200,10 @@ static int refused(struct pg *p, const PGresult *res, const char *what, struct e
 	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
 	if (!state || PQstatus(p->conn) != CONNECTION_OK)
 		return broken(p, e, -ENOTCONN, "the connection is lost");
-	return err_set(e, -EBADE, "database: %s: %s%s%s (SQLSTATE %s)", what, msg ? msg : "refused",
-		       detail ? ": " : "", detail ? detail : "", state);
+	bool data = strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
+		    strncmp(state, "54", 2) == 0;
+	return err_set(e, data ? -EBADMSG : -EBADE, "database: %s: %s%s%s (SQLSTATE %s)", what,
+		       msg ? msg : "refused", detail ? ": " : "", detail ? detail : "", state);
 }
 
 /* Read results until there is none left; the last good one with rows goes to *ret, the first bad

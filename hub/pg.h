@@ -5,7 +5,8 @@
  * Every request has a deadline of its own (a stopped server is never noticed otherwise): when it
  * passes, the connection is closed and the call returns -ETIMEDOUT. Blocks the calling thread at
  * most that long. One connection belongs to one thread. Errors: -ENOTCONN no connection or it
- * broke, -ETIMEDOUT, -EBADE the server refused the statement (its text and SQLSTATE are in err),
+ * broke, -ETIMEDOUT, -EBADMSG the server refused the statement for its data (SQLSTATE classes 22
+ * data, 23 constraint, 54 limit), -EBADE for another reason (text and SQLSTATE are in err),
  * -ENOMEM; err has the server's words, never a password.
  */
 #ifndef GRIDHUB_PG_H

@@ -113,7 +113,7 @@ static bool head_ok(const struct head *h)
 /* A record at c->off: 1, 0 (there is none), -errno. */
 static int parse(struct spool_cursor *c, uint64_t end, struct spool_record *ret)
 {
-	size_t n;
+	size_t n = 0;
 	struct head h;
 	int r = fill(c, SPOOL_HEAD, end, &n);
 	if (r || n < SPOOL_HEAD)
@@ -153,7 +153,7 @@ static int next_magic(struct spool_cursor *c, uint64_t end)
 {
 	const uint32_t magic = MAGIC;
 	for (;;) {
-		size_t n;
+		size_t n = 0;
 		int r = fill(c, CHUNK, end, &n);
 		if (r)
 			return r;

@@ -18,6 +18,7 @@
 #define BATCHES 3 /* one being filled, one waiting, one being committed */
 #define REGISTRY_POLL_US (400 * TIMES_MS)
 #define HOUSEKEEPING_US TIMES_HOUR
+#define REFUSALS 3 /* of a batch; then it is written row by row */
 #define RETRY_FIRST_US (200 * TIMES_MS)
 #define RETRY_LAST_US (10 * TIMES_SEC)
 
@@ -41,6 +42,7 @@ struct store {
 	struct store_position pos;
 	bool begun; /* the cursor has been taken */
 	int64_t grid_rev, device_rev, next_poll_us, next_chores_us;
+	unsigned refusals; /* of the batch at hand, for its data */
 	int64_t made_first_day,
 		made_last_day; /* partitions known to be there; last < first: none */
 	struct log_repeat away;
@@ -308,7 +310,8 @@ static void batch_is_in(struct store *s, const struct store_result *res)
 	pthread_mutex_lock(&s->lock);
 	struct batch *b = s->full[0];
 	s->nfull--;
-	memmove(s->full, s->full + 1, s->nfull * sizeof s->full[0]);
+	for (size_t i = 0; i < s->nfull; i++)
+		s->full[i] = s->full[i + 1];
 	pthread_mutex_unlock(&s->lock);
 	s->hooks.committed(s->hooks.ctx, s->pos.last_seq, (size_t)res->alerts);
 	batch_reset(b);
@@ -327,7 +330,8 @@ static int commit_one(struct store *s, struct batch *b, struct err *e)
 	if (!r && b->records)
 		r = ensure_partition(s, b->last_recv_us, e);
 	if (!r)
-		r = store_write(s->pg, s->conf, &s->pos, b, &res, e);
+		r = store_write(s->pg, s->conf, &s->pos, b, s->refusals >= REFUSALS, &res, e);
+	s->refusals = r == -EBADMSG ? s->refusals + 1 : r ? s->refusals : 0;
 	if (r == -ESTALE) {
 		r = resync(s, e);
 		return r == 1 ? (batch_is_in(s, &in_doubt), 0) : r ? r : -EAGAIN;

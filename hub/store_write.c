@@ -1,6 +1,8 @@
 #include "store_write.h"
 
 #include "json.h"
+#include "log.h"
+#include "metrics.h"
 
 #define ARRAY_MAX ((size_t)512 << 20)
 #define COLUMNS_MAX 16
@@ -75,9 +77,18 @@ static void array_hex(struct buf *b, struct slice s, struct buf *scratch)
 	pg_array_str(b, buf_slice(scratch));
 }
 
+/* What a transaction is written with. */
+struct writing {
+	struct pg *pg;
+	const struct config *conf;
+	const struct store_position *pos;
+	struct store_result *res;
+	struct err *e;
+};
+
 /* ---- readings and states ---- */
 
-static int write_readings(struct pg *p, struct batch *b, struct err *e)
+static int write_readings(struct writing *w, struct batch *b)
 {
 	if (!b->nreadings)
 		return 0;
@@ -85,8 +96,8 @@ static int write_readings(struct pg *p, struct batch *b, struct err *e)
 	buf_put_be16(&b->copy, 0xffff); /* the trailer; taken off again, for the batch may have to
 					   be sent once more */
 	if (b->copy.failed)
-		return err_set(e, -E2BIG, "a batch of readings is too large");
-	int r = pg_copy_in(p, SQL_STORE_COPY_READING, buf_slice(&b->copy), e);
+		return err_set(w->e, -E2BIG, "a batch of readings is too large");
+	int r = pg_copy_in(w->pg, SQL_STORE_COPY_READING, buf_slice(&b->copy), w->e);
 	b->copy.n = n;
 	return r;
 }
@@ -104,7 +115,7 @@ static void state_json(const struct batch_state *s, struct buf *out)
 	reading_fields_json(&r, out);
 }
 
-static int write_states(struct pg *p, int64_t district_id, struct batch *b, struct err *e)
+static int write_states(struct writing *w, struct batch *b)
 {
 	if (!b->nstates)
 		return 0;
@@ -121,11 +132,11 @@ static int write_states(struct pg *p, int64_t district_id, struct batch *b, stru
 		pg_array_i64(&a.c[2], s->recv_us);
 		pg_array_str(&a.c[3], buf_slice(&json));
 	}
-	struct pg_arg args[5] = {PGA_I(district_id)};
+	struct pg_arg args[5] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
 	int r = columns_args(&a, args, &n);
-	return r ? err_set(e, r, "device states: too large")
-		 : pg_query(p, SQL_STORE_STATE, args, n, e, NULL);
+	return r ? err_set(w->e, r, "device states: too large")
+		 : pg_query(w->pg, SQL_STORE_STATE, args, n, w->e, NULL);
 }
 
 static int cmp_rule_state(const void *x, const void *y)
@@ -136,7 +147,7 @@ static int cmp_rule_state(const void *x, const void *y)
 	return slice_cmp(a->rule_id, b->rule_id);
 }
 
-static int write_rule_states(struct pg *p, int64_t district_id, struct batch *b, struct err *e)
+static int write_rule_states(struct writing *w, struct batch *b)
 {
 	auto_columns struct columns put, del;
 	size_t nput = 0;
@@ -158,13 +169,14 @@ static int write_rule_states(struct pg *p, int64_t district_id, struct batch *b,
 		pg_array_i64(&a->c[5], s->seen_us);
 		pg_array_str(&a->c[6], json_or_empty(s->fields));
 	}
-	struct pg_arg put_args[8] = {PGA_I(district_id)}, del_args[3] = {PGA_I(district_id)};
+	struct pg_arg put_args[8] = {PGA_I(w->pos->district_id)},
+		      del_args[3] = {PGA_I(w->pos->district_id)};
 	size_t np = 1, nd = 1;
 	if (columns_args(&put, put_args, &np) || columns_args(&del, del_args, &nd))
-		return err_set(e, -E2BIG, "rule states: too large");
-	int r = nput ? pg_query(p, SQL_STORE_RULE_STATE, put_args, np, e, NULL) : 0;
+		return err_set(w->e, -E2BIG, "rule states: too large");
+	int r = nput ? pg_query(w->pg, SQL_STORE_RULE_STATE, put_args, np, w->e, NULL) : 0;
 	if (!r && nput < b->nrule_states)
-		r = pg_query(p, SQL_STORE_RULE_STATE_DELETE, del_args, nd, e, NULL);
+		r = pg_query(w->pg, SQL_STORE_RULE_STATE_DELETE, del_args, nd, w->e, NULL);
 	return r;
 }
 
@@ -200,8 +212,7 @@ static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
 	pg_array_str(&a->c[14], x->recovery);
 }
 
-static int write_cases(struct pg *p, const struct store_position *pos, struct batch *b,
-		       struct store_result *res, struct err *e)
+static int write_cases(struct writing *w, struct batch *b)
 {
 	if (!b->nanomalies)
 		return 0;
@@ -211,20 +222,20 @@ static int write_cases(struct pg *p, const struct store_position *pos, struct ba
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		anomaly_columns(&a, &b->anomalies[i]);
-	struct pg_arg args[18] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id),
-				  PGA_I(pos->batch + 1)};
+	struct pg_arg args[18] = {PGA_I(w->pos->district_id), PGA_STR(w->pos->stream_id),
+				  PGA_I(w->pos->batch + 1)};
 	size_t n = 3;
 	int r = columns_args(&a, args, &n);
 	if (r)
-		return err_set(e, r, "cases: too large");
-	r = pg_query(p, SQL_STORE_CASE, args, n, e, &rows);
+		return err_set(w->e, r, "cases: too large");
+	r = pg_query(w->pg, SQL_STORE_CASE, args, n, w->e, &rows);
 	if (r)
 		return r;
-	res->opened = pg_i64(rows, 0, 0);
-	res->folded = pg_i64(rows, 0, 1);
-	res->recovered = pg_i64(rows, 0, 2);
-	res->no_endpoint = pg_i64(rows, 0, 3);
-	res->alerts = pg_i64(rows, 0, 4);
+	w->res->opened = pg_i64(rows, 0, 0);
+	w->res->folded = pg_i64(rows, 0, 1);
+	w->res->recovered = pg_i64(rows, 0, 2);
+	w->res->no_endpoint = pg_i64(rows, 0, 3);
+	w->res->alerts = pg_i64(rows, 0, 4);
 	return 0;
 }
 
@@ -237,8 +248,7 @@ static int cmp_unknown(const void *x, const void *y)
 	return c ? c : slice_cmp(a->address, b->address);
 }
 
-static int write_unknown(struct pg *p, const struct config *conf, int64_t district_id,
-			 struct batch *b, struct err *e)
+static int write_unknown(struct writing *w, struct batch *b)
 {
 	auto_columns struct columns a;
 	auto_buf struct buf scratch;
@@ -254,18 +264,17 @@ static int write_unknown(struct pg *p, const struct config *conf, int64_t distri
 		array_text(&a.c[5], u->topic, &scratch);
 		array_hex(&a.c[6], u->payload, &scratch);
 	}
-	struct pg_arg args[9] = {PGA_I(district_id)};
+	struct pg_arg args[9] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
 	int r = columns_args(&a, args, &n);
 	if (r)
-		return err_set(e, r, "unknown devices: too large");
+		return err_set(w->e, r, "unknown devices: too large");
 	args[8] = args[7]; /* $8 is the limit, $9 the payloads */
-	args[7] = PGA_I(conf->intake.unknown_max);
-	return pg_query(p, SQL_STORE_UNKNOWN, args, 9, e, NULL);
+	args[7] = PGA_I(w->conf->intake.unknown_max);
+	return pg_query(w->pg, SQL_STORE_UNKNOWN, args, 9, w->e, NULL);
 }
 
-static int register_unknown(struct pg *p, const struct config *conf, int64_t district_id,
-			    struct batch *b, struct store_result *res, struct err *e)
+static int register_unknown(struct writing *w, struct batch *b)
 {
 	auto_columns struct columns a;
 	auto_rows struct pg_rows *rows = NULL;
@@ -276,34 +285,32 @@ static int register_unknown(struct pg *p, const struct config *conf, int64_t dis
 		pg_array_str(&a.c[1], u->address);
 		pg_array_i64(&a.c[2], u->class);
 	}
-	struct pg_arg args[6] = {PGA_I(district_id), PGA_STR(conf->intake.holding_grid)};
+	struct pg_arg args[6] = {PGA_I(w->pos->district_id), PGA_STR(w->conf->intake.holding_grid)};
 	size_t n = 2;
 	int r = columns_args(&a, args, &n);
 	if (r)
-		return err_set(e, r, "unknown devices: too large");
-	args[n++] = PGA_I(conf->intake.unknown_max);
-	r = pg_query(p, SQL_STORE_REGISTER, args, n, e, &rows);
+		return err_set(w->e, r, "unknown devices: too large");
+	args[n++] = PGA_I(w->conf->intake.unknown_max);
+	r = pg_query(w->pg, SQL_STORE_REGISTER, args, n, w->e, &rows);
 	if (!r)
-		res->registered = pg_i64(rows, 0, 0);
+		w->res->registered = pg_i64(rows, 0, 0);
 	return r;
 }
 
-static int write_unknowns(struct pg *p, const struct config *conf, int64_t district_id,
-			  struct batch *b, struct store_result *res, struct err *e)
+static int write_unknowns(struct writing *w, struct batch *b)
 {
 	if (!b->nunknowns)
 		return 0;
 	qsort(b->unknowns, b->nunknowns, sizeof *b->unknowns, cmp_unknown);
-	int r = write_unknown(p, conf, district_id, b, e);
-	if (!r && conf->intake.unknown == UNKNOWN_REGISTER)
-		r = register_unknown(p, conf, district_id, b, res, e);
+	int r = write_unknown(w, b);
+	if (!r && w->conf->intake.unknown == UNKNOWN_REGISTER)
+		r = register_unknown(w, b);
 	return r;
 }
 
-static int write_rejected(struct pg *p, const struct config *conf, int64_t district_id,
-			  struct batch *b, struct err *e)
+static int write_rejected(struct writing *w, struct batch *b)
 {
-	if (!b->nrejected || !conf->intake.rejected_max)
+	if (!b->nrejected || !w->conf->intake.rejected_max)
 		return 0;
 	auto_columns struct columns a;
 	auto_buf struct buf scratch;
@@ -318,14 +325,15 @@ static int write_rejected(struct pg *p, const struct config *conf, int64_t distr
 		array_text(&a.c[4], x->detail, &scratch);
 		array_hex(&a.c[5], x->payload, &scratch);
 	}
-	struct pg_arg args[7] = {PGA_I(district_id)};
+	struct pg_arg args[7] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
 	int r = columns_args(&a, args, &n);
 	if (r)
-		return err_set(e, r, "refused messages: too large");
-	r = pg_query(p, SQL_STORE_REJECTED, args, n, e, NULL);
-	struct pg_arg prune[] = {PGA_I(district_id), PGA_I(conf->intake.rejected_max)};
-	return r ? r : pg_query(p, SQL_STORE_REJECTED_PRUNE, prune, COUNT_OF(prune), e, NULL);
+		return err_set(w->e, r, "refused messages: too large");
+	r = pg_query(w->pg, SQL_STORE_REJECTED, args, n, w->e, NULL);
+	struct pg_arg prune[] = {PGA_I(w->pos->district_id), PGA_I(w->conf->intake.rejected_max)};
+	return r ? r
+		 : pg_query(w->pg, SQL_STORE_REJECTED_PRUNE, prune, COUNT_OF(prune), w->e, NULL);
 }
 
 /* ---- the transaction ---- */
@@ -343,33 +351,158 @@ static int move_cursor(struct pg *p, const struct store_position *pos, const str
 	return r;
 }
 
-static int write_all(struct pg *p, const struct config *conf, const struct store_position *pos,
-		     struct batch *b, struct store_result *res, struct err *e)
+/*
+ * The tables of a batch, in the order of writing. Rows of one table are an array in struct batch
+ * (array, n), but for readings, which are already in COPY's form. `rejected` is last: what is
+ * refused on the way goes there.
+ */
+static const struct section {
+	const char *name;
+	int (*write)(struct writing *w, struct batch *b);
+	size_t array, n, size;
+	size_t tell; /* of a row, a slice that says most of it to a person; 0: none */
+} sections[] = {
+#define ROW(array) (*((struct batch *)0)->array)
+#define SECTION(name, write, array, n, tell)                                           \
+	{                                                                              \
+		name, write, offsetof(struct batch, array), offsetof(struct batch, n), \
+			sizeof(ROW(array)), tell                                       \
+	}
+	{"reading", write_readings, 0, offsetof(struct batch, nreadings), 0, 0},
+	SECTION("device_state", write_states, states, nstates, 0),
+	SECTION("rule_state", write_rule_states, rule_states, nrule_states,
+		offsetof(struct batch_rule_state, rule_id)),
+	SECTION("grid_case", write_cases, anomalies, nanomalies,
+		offsetof(struct batch_anomaly, alert)),
+	SECTION("unknown_device", write_unknowns, unknowns, nunknowns,
+		offsetof(struct batch_unknown, payload)),
+	SECTION("rejected_message", write_rejected, rejected, nrejected,
+		offsetof(struct batch_rejected, payload)),
+#undef SECTION
+#undef ROW
+};
+
+static int write_all(struct writing *w, struct batch *b)
 {
-	int r = move_cursor(p, pos, b, e);
-	if (!r)
-		r = write_readings(p, b, e);
-	if (!r)
-		r = write_states(p, pos->district_id, b, e);
-	if (!r)
-		r = write_rule_states(p, pos->district_id, b, e);
-	if (!r)
-		r = write_cases(p, pos, b, res, e);
-	if (!r)
-		r = write_unknowns(p, conf, pos->district_id, b, res, e);
-	if (!r)
-		r = write_rejected(p, conf, pos->district_id, b, e);
+	int r = 0;
+	for (size_t i = 0; !r && i < COUNT_OF(sections); i++)
+		r = sections[i].write(w, b);
+	return r;
+}
+
+/* ---- row by row: what PostgreSQL refuses is set aside, all else is written ---- */
+
+static int in_savepoint(struct writing *w, const struct section *s, struct batch *b)
+{
+	struct store_result before = *w->res;
+	int r = pg_script(w->pg, sql_queries[SQL_STORE_SAVEPOINT].text, w->e);
+	if (r)
+		return r;
+	r = s->write(w, b);
+	if (r == -EBADMSG) {
+		*w->res = before;
+		return pg_script(w->pg, sql_queries[SQL_STORE_SAVEPOINT_BACK].text, NULL)
+			       ? -ENOTCONN
+			       : 1;
+	}
+	return r ? r : pg_script(w->pg, sql_queries[SQL_STORE_SAVEPOINT_KEEP].text, w->e);
+}
+
+static int set_row_aside(struct writing *w, const struct section *s, struct batch *b,
+			 struct slice row)
+{
+	metric_add(M_REJ_DATABASE, 1);
+	log_error("store", KM("a row was refused and set aside"), KS("table", s->name),
+		  KS("error", w->e->msg));
+	struct batch_rejected r = {.at_us = b->last_recv_us,
+				   .source = SL("store"),
+				   .topic = slice_of(s->name),
+				   .detail = slice_of(w->e->msg),
+				   .payload = row,
+				   .reason = "database"};
+	return batch_add_rejected(b, &r);
+}
+
+/* The next row of a COPY: 16 bits of columns, each with 32 bits of length (all ours are there). */
+static struct slice next_copy_row(struct slice *rest)
+{
+	size_t at = 2;
+	for (unsigned c = 0; c < BATCH_COPY_COLUMNS; c++) {
+		uint32_t len;
+		memcpy(&len, rest->p + at, sizeof len);
+		at += sizeof len + __builtin_bswap32(len);
+	}
+	struct slice row = {rest->p, at};
+	rest->p += at;
+	rest->n -= at;
+	return row;
+}
+
+static int readings_one_by_one(struct writing *w, const struct section *s, struct batch *b)
+{
+	struct slice rest = {b->copy.p + BATCH_COPY_HEADER, b->copy.n - BATCH_COPY_HEADER};
+	struct batch one;
+	int r = batch_init(&one);
+	while (!r && rest.n) {
+		struct slice row = next_copy_row(&rest);
+		one.copy.n = BATCH_COPY_HEADER;
+		buf_put_slice(&one.copy, row);
+		one.nreadings = 1;
+		r = one.copy.failed ? -ENOMEM : in_savepoint(w, s, &one);
+		if (r == 1)
+			r = set_row_aside(w, s, b, row);
+	}
+	batch_done(&one);
+	return r;
+}
+
+static int rows_one_by_one(struct writing *w, const struct section *s, struct batch *b)
+{
+	size_t n;
+	char *rows;
+	memcpy(&n, (char *)b + s->n, sizeof n);
+	memcpy(&rows, (char *)b + s->array, sizeof rows);
+	for (size_t i = 0; i < n; i++) {
+		struct batch one = {.last_seq = b->last_seq};
+		char *row = rows + i * s->size;
+		size_t just_one = 1;
+		memcpy((char *)&one + s->array, &row, sizeof row);
+		memcpy((char *)&one + s->n, &just_one, sizeof just_one);
+		int r = in_savepoint(w, s, &one);
+		struct slice tell = {0};
+		if (s->tell)
+			memcpy(&tell, row + s->tell, sizeof tell);
+		if (r == 1)
+			r = set_row_aside(w, s, b, tell);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int write_carefully(struct writing *w, struct batch *b)
+{
+	int r = 0;
+	for (size_t i = 0; !r && i < COUNT_OF(sections); i++) {
+		const struct section *s = &sections[i];
+		r = in_savepoint(w, s, b);
+		if (r == 1)
+			r = s->size ? rows_one_by_one(w, s, b) : readings_one_by_one(w, s, b);
+	}
 	return r;
 }
 
 int store_write(struct pg *p, const struct config *conf, const struct store_position *pos,
-		struct batch *b, struct store_result *ret, struct err *e)
+		struct batch *b, bool carefully, struct store_result *ret, struct err *e)
 {
 	struct store_result res = {0};
+	struct writing w = {p, conf, pos, &res, e};
 	int r = pg_begin(p, e);
 	if (r)
 		return r;
-	r = write_all(p, conf, pos, b, &res, e);
+	r = move_cursor(p, pos, b, e);
+	if (!r)
+		r = carefully ? write_carefully(&w, b) : write_all(&w, b);
 	if (r) {
 		pg_rollback(p);
 		return r;

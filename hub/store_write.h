@@ -21,10 +21,12 @@ struct store_result {
 
 /*
  * Write b as batch number pos->batch + 1 and commit. b's rows are sorted in place.
- * -ESTALE: the cursor is not where pos says (nothing was written); others as pg_query.
+ * carefully: rows that PostgreSQL refuses are set aside in rejected_message, one by one, and the
+ * rest is written. -ESTALE: the cursor is not where pos says (nothing was written); others as
+ * pg_query.
  */
 must_check int store_write(struct pg *p, const struct config *conf,
-			   const struct store_position *pos, struct batch *b,
+			   const struct store_position *pos, struct batch *b, bool carefully,
 			   struct store_result *ret, struct err *e);
 
 #endif

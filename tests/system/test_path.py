@@ -343,3 +343,24 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(make_hub, database, publ
         wait_readings(database, 100)
     finally:
         proxy.close()
+
+
+def test_what_the_database_refuses_is_set_aside_and_the_rest_goes_on(make_hub, database, publisher, receiver):
+    """A constraint stands for whatever PostgreSQL may refuse: a batch must not stop the district for ever."""
+    bins = DEVICES + [{**DEVICES[0], "id": "bin-2", "address": "bin-2"}]
+    hub = make_hub(grids=GRIDS, devices=bins, rules=RULES, receiver=receiver)
+    database.rows("ALTER TABLE reading ADD CONSTRAINT no_poison CHECK (NOT fields ? 'poison')")
+    database.rows("ALTER TABLE grid_case ADD CONSTRAINT no_poison CHECK (NOT fields ? 'poison')")
+    publisher.publish_many([(topic_of("bin-1"), {"fill_pct": 95, "poison": 1}), (topic_of("bin-1"), {"fill_pct": 96}),
+                            (topic_of("bin-2"), {"fill_pct": 97})])
+    (alert,) = receiver.wait(1)
+    assert "97%" in alert.text
+    wait_until(lambda: database.value("SELECT count(*) FROM reading") == 2, why="the good readings")
+    aside = database.rows("SELECT topic, reason, detail FROM rejected_message ORDER BY topic")
+    assert [row[:2] for row in aside] == [("grid_case", "database"), ("reading", "database")]
+    assert all("no_poison" in row[2] for row in aside)
+    assert "95%" in bytes(database.value("SELECT payload FROM rejected_message WHERE topic = 'grid_case'")).decode()
+    assert hub.metric('gridhub_messages_rejected_total{reason="database"}') == 2
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 40})
+    wait_until(lambda: database.value("SELECT count(*) FROM reading") == 3, why="readings after it")
+    wait_until(lambda: hub.health()["status"] == "ok", why="health")
