@@ -516,8 +516,8 @@ int file_read_secret(const char *path, char **ret, struct err *e)
 		return err_set(e, -EACCES,
 			       "%s: a secret that others may read (mode %03o): chmod o-rwx it",
 			       path, st.st_mode & 0777u);
-	size_t n;
-	char *s;
+	size_t n = 0;
+	char *s = NULL;
 	int r = file_read_fd(fd, path, 65536, &s, &n, e);
 	if (r)
 		return r;

@@ -71,11 +71,9 @@ static int parse(int argc, char **argv, const char *help, int takes, struct opti
 			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
 		if (o == 'c')
 			p->config = optarg;
-		else if (o == '?')
-			return CMD_USAGE;
-		else if (!(takes & o))
+		else if (o != '?' && !(takes & o))
 			return cmd_usage("case", "an option that \"%s\" does not take", argv[0]);
-		else if (take_option(o, p))
+		else if (o == '?' || take_option(o, p))
 			return CMD_USAGE;
 	}
 	if (takes & O_ID) {
