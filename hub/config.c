@@ -103,9 +103,7 @@ static const struct yaml_field intake_fields[] = {
 	{"batch_records", YAML_T_INT, AT(intake.batch_records), "10000", 1, 100000, NULL,
 	 "Messages in one transaction, at most"},
 	{"batch_time", YAML_T_DURATION, AT(intake.batch_us), "200ms", TIMES_MS, 10 * TIMES_SEC,
-	 NULL,
-	 "… or all that came in so long; with an anomaly among them, as soon as the spool is "
-	 "drained"},
+	 NULL, "… or all that came in so long; an alert waits as long, too"},
 };
 
 static const struct yaml_field rules_fields[] = {
