@@ -86,10 +86,8 @@ static int put_device(struct engine *en, const struct pg_rows *rows, size_t i)
 static int restore_rule_state(struct engine *en, const struct pg_rows *rows, size_t i)
 {
 	const struct device *d = registry_device(en->in.registry, pg_i64(rows, i, 0));
-	if (!d)
-		return 0;
 	struct rule_saved saved = {
-		.device_id = d->id,
+		.device_id = pg_i64(rows, i, 0),
 		.rule_id = pg_str(rows, i, 1),
 		.rule_hash = (uint64_t)pg_i64(rows, i, 2),
 		.phase = (enum rule_phase)pg_i64(rows, i, 3),

@@ -201,11 +201,13 @@ static int recover_lost(struct intake *in, const struct rule_saved *saved, const
 int intake_restore(struct intake *in, const struct rule_saved *saved, const struct device *d,
 		   int64_t now_us)
 {
-	int r = rule_states_restore(in->states, saved, d);
+	int r = d ? rule_states_restore(in->states, saved, d) : 1;
 	if (r != 1)
 		return r;
-	struct rule_saved gone = {.device_id = d->id, .rule_id = saved->rule_id};
+	struct rule_saved gone = {.device_id = saved->device_id, .rule_id = saved->rule_id};
 	r = put_rule_state(in, &gone);
+	if (!d)
+		return r;
 	bool had_open = saved->phase == PHASE_FIRING || saved->phase == PHASE_CLEARING;
 	const struct rule *rule = rule_states_rule(in->states, slice_of(saved->rule_id));
 	return r || !had_open ? r : recover_lost(in, saved, d, rule, now_us);

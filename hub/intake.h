@@ -37,8 +37,8 @@ must_check int intake_tick(struct intake *in, int64_t now_us);
 /* These rules from now on; those that are gone recover what they had open. */
 must_check int intake_use_rules(struct intake *in, struct rules *rules);
 /*
- * Give back a rule state that the database kept. If its rule is gone or has changed, the state is
- * forgotten there, too, and what it had open recovers at now_us.
+ * Give back a rule state that the database kept. d is NULL if the device is gone. If its rule is
+ * gone or has changed, the state is forgotten there, too, and what it had open recovers at now_us.
  */
 must_check int intake_restore(struct intake *in, const struct rule_saved *saved,
 			      const struct device *d, int64_t now_us);

@@ -1,7 +1,6 @@
 #include "registry.h"
 
 #define ADDRESS_SEED 1
-#define CODE_SEED 2
 
 /*
  * DESIGN: open-addressing tables of pointers, twice as large as what they hold; a removed entry
@@ -27,7 +26,7 @@ struct grid_node {
 };
 
 struct registry {
-	struct table by_address, by_id, grids, grids_by_code;
+	struct table by_address, by_id, grids;
 	uint32_t next_slot;
 	uint32_t *free_slots; /* of removed devices */
 	size_t nfree, free_cap;
@@ -129,11 +128,6 @@ static uint64_t grid_id_hash(const void *e)
 	return hash_id(((const struct grid_node *)e)->g.id);
 }
 
-static uint64_t grid_code_hash(const void *e)
-{
-	return hash64(slice_of(((const struct grid_node *)e)->g.code), CODE_SEED);
-}
-
 static bool device_has_id(const void *e, const void *key)
 {
 	return ((const struct device_node *)e)->d.id == *(const int64_t *)key;
@@ -147,11 +141,6 @@ static bool device_is(const void *e, const void *key)
 static bool grid_has_id(const void *e, const void *key)
 {
 	return ((const struct grid_node *)e)->g.id == *(const int64_t *)key;
-}
-
-static bool grid_has_code(const void *e, const void *key)
-{
-	return slice_is(*(const struct slice *)key, ((const struct grid_node *)e)->g.code);
 }
 
 struct address_key {
@@ -219,7 +208,7 @@ void registry_free(struct registry *r)
 	for (size_t i = 0; i < r->grids.cap; i++)
 		if (r->grids.v[i] && r->grids.v[i] != TOMBSTONE)
 			free_grid(r->grids.v[i]);
-	struct table *tables[] = {&r->by_address, &r->by_id, &r->grids, &r->grids_by_code};
+	struct table *tables[] = {&r->by_address, &r->by_id, &r->grids};
 	for (size_t i = 0; i < COUNT_OF(tables); i++)
 		free(tables[i]->v);
 	free(r->free_slots);
@@ -247,9 +236,6 @@ int registry_put_grid(struct registry *r, const struct grid *g)
 			free(n);
 			return -ENOMEM;
 		}
-	} else if (n->g.code) {
-		struct slice old = slice_of(n->g.code);
-		table_remove(&r->grids_by_code, grid_code_hash(n), grid_has_code, &old);
 	}
 	const char **to[] = {&n->g.code, &n->g.name, &n->g.leader, &n->g.deputy, &n->g.endpoint};
 	const char *from[] = {g->code, g->name, g->leader, g->deputy, g->endpoint};
@@ -259,14 +245,7 @@ int registry_put_grid(struct registry *r, const struct grid *g)
 	n->g.parent_id = g->parent_id;
 	n->g.level = g->level;
 	n->g.dedicated = g->dedicated;
-	return table_put(&r->grids_by_code, grid_code_hash(n), n, grid_code_hash);
-}
-
-const struct grid *registry_grid(const struct registry *r, struct slice code)
-{
-	const struct grid_node *n =
-		table_get(&r->grids_by_code, hash64(code, CODE_SEED), grid_has_code, &code);
-	return n ? &n->g : NULL;
+	return 0;
 }
 
 const struct grid *registry_answerable(const struct grid *g)

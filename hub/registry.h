@@ -52,7 +52,6 @@ size_t registry_link(struct registry *r);
 const struct device *registry_find(const struct registry *r, struct slice adapter,
 				   struct slice address);
 const struct device *registry_device(const struct registry *r, int64_t id);
-const struct grid *registry_grid(const struct registry *r, struct slice code);
 size_t registry_device_count(const struct registry *r);
 /* The nearest grid from g upwards that names an endpoint; NULL if none does. */
 const struct grid *registry_answerable(const struct grid *g);

@@ -1,6 +1,7 @@
 #include "rule_state.h"
 
 #include "metrics.h"
+#include "times.h"
 
 #define MAX_AGE_INTERVALS 3 /* a hold does not run out on a value older than so many intervals */
 
@@ -58,6 +59,17 @@ static int recover(const struct look *l, struct state *st, int64_t at_us)
 {
 	int r = state_end(l->s, st);
 	return r ? r : tell(l, ANOMALY_RECOVERED, st->rule, st, at_us);
+}
+
+/*
+ * Older than what was seen, so late; but not by days: then the clock was ahead when that was seen,
+ * and has been put back, and what counts is what comes now (device_state does the same).
+ */
+#define CLOCK_RESET_US (2 * TIMES_DAY)
+
+static bool is_late(int64_t at_us, int64_t seen_us)
+{
+	return at_us < seen_us && at_us > seen_us - CLOCK_RESET_US;
 }
 
 /* The hold of st has run out at its due time. */
@@ -196,11 +208,28 @@ static enum truth clear_of(const struct look *l, const struct rule *rule)
 
 /* ---- one rule and one reading ---- */
 
+/* The clock was put back: what began in a time that has not come yet begins now. */
+static int restart_hold(const struct look *l, struct state *st)
+{
+	bool held = st->timer != NO_TIMER;
+	st->seen_us = l->at_us;
+	st->since_us = l->at_us;
+	state_timer_stop(l->s, st);
+	int r = state_mark_dirty(l->s, st);
+	int64_t hold = st->phase == PHASE_PENDING ? st->rule->for_us : st->rule->clear_for_us;
+	return r || !held ? r : state_timer_start(l->s, st, hold);
+}
+
 static int look_at_state(const struct look *l, struct state *st)
 {
 	const struct rule *rule = st->rule;
-	if (l->at_us < st->seen_us)
+	if (is_late(l->at_us, st->seen_us))
 		return 0;
+	if (l->at_us < st->seen_us && st->phase != PHASE_OK) {
+		int r = restart_hold(l, st);
+		if (r)
+			return r;
+	}
 	/* Its timer first, as if nothing had come since: the result must not depend on ticks. */
 	if (st->timer != NO_TIMER && st->due_us <= l->at_us) {
 		struct look timer = *l;
@@ -275,7 +304,7 @@ static bool note_seen(struct device_rec *rec, uint32_t slot, int64_t at_us, size
 		rec->nseen++;
 		rec->seen[i] = (struct seen){.slot = slot, .at_hi = 0x80000000u};
 	}
-	if (at_us < seen_at(&rec->seen[i]))
+	if (is_late(at_us, seen_at(&rec->seen[i])))
 		return false;
 	rec->seen[i].at_hi = (uint32_t)((uint64_t)at_us >> 32);
 	rec->seen[i].at_lo = (uint32_t)at_us;

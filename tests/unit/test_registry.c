@@ -66,12 +66,19 @@ static void test_answerable(void **state)
 		{.id = 4, .code = "x", .name = "x", .endpoint = "", .parent_id = 5, .level = 1},
 		{.id = 5, .code = "y", .name = "y", .endpoint = "", .parent_id = 4, .level = 1},
 	};
-	for (size_t i = 0; i < COUNT_OF(g); i++)
+	for (size_t i = 0; i < COUNT_OF(g); i++) {
+		struct device d = {.id = g[i].id,
+				   .name = g[i].code,
+				   .title = "",
+				   .adapter = "hub",
+				   .address = g[i].code};
 		assert_int_equal(registry_put_grid(r, &g[i]), 0);
+		assert_int_equal(registry_put_device(r, &d, g[i].id), 0);
+	}
 	assert_true(registry_link(r) > 0); /* the circle */
-	assert_string_equal(registry_answerable(registry_grid(r, SL("c")))->code, "b");
-	assert_null(registry_answerable(registry_grid(r, SL("a"))));
-	assert_null(registry_answerable(registry_grid(r, SL("x"))));
+	assert_string_equal(registry_answerable(registry_device(r, 3)->grid)->code, "b");
+	assert_null(registry_answerable(registry_device(r, 1)->grid));
+	assert_null(registry_answerable(registry_device(r, 4)->grid));
 	registry_free(r);
 }
 

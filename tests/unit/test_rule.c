@@ -298,6 +298,29 @@ static void a_late_reading_moves_nothing_back(void **state)
 	bench_done(&b);
 }
 
+static void a_clock_put_back_by_days_counts_from_now(void **state)
+{
+	(void)state;
+	const int64_t wrong = 10 * INT64_C(86400);
+	struct bench b;
+	bench_new(&b, PACK(RULE("hot", "when: t > 60.0")));
+	say_num(&b, wrong, "t", 61);
+	expect_one(&b, ANOMALY_FIRED, wrong, false);
+	say_num(&b, wrong - 86400, "t", 20); /* a day: late */
+	expect_none(&b);
+	say_num(&b, 100, "t", 20);
+	expect_one(&b, ANOMALY_RECOVERED, 100, false);
+	bench_done(&b);
+	bench_new(&b, PACK(RULE("hot", "when: t > 60.0\n    for: 60s")));
+	say_num(&b, wrong, "t", 61);
+	say_num(&b, 100, "t", 62);
+	expect_none(&b);
+	assert_int_equal(rule_states_next(b.s), SEC(160));
+	tick(&b, 160);
+	expect_one(&b, ANOMALY_FIRED, 160, true);
+	bench_done(&b);
+}
+
 static void a_missing_field_or_an_error_holds(void **state)
 {
 	(void)state;
@@ -940,6 +963,7 @@ int main(void)
 		cmocka_unit_test(clear_is_hysteresis),
 		cmocka_unit_test(clear_for_waits_and_falls_back),
 		cmocka_unit_test(a_late_reading_moves_nothing_back),
+		cmocka_unit_test(a_clock_put_back_by_days_counts_from_now),
 		cmocka_unit_test(a_missing_field_or_an_error_holds),
 		cmocka_unit_test(events_have_no_state),
 		cmocka_unit_test(silence_neither_fires_nor_recovers),
