@@ -19,6 +19,8 @@
 
 #define IDLE_US (200 * TIMES_MS)
 #define NAP_US (5 * TIMES_MS) /* between looks at the spool while a batch is being filled */
+#define AWAY_GRACE_US \
+	(2 * TIMES_SEC) /* at the end, when the database is away: the spool has it all */
 #define RELEASE_KEEP \
 	DEDUP_WINDOW /* records kept in the spool behind the cursor, to fill dedup at start */
 
@@ -434,7 +436,8 @@ void engine_stop(struct engine *en, int64_t grace_us)
 {
 	if (!en)
 		return;
-	int64_t until = times_mono_us() + grace_us;
+	bool away = !store_connected(en->store);
+	int64_t until = times_mono_us() + (away ? MIN_OF(grace_us, AWAY_GRACE_US) : grace_us);
 	pthread_mutex_lock(&en->lock);
 	en->stopping = true;
 	en->stop_at_us = until;

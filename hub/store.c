@@ -492,6 +492,14 @@ struct batch *store_batch(struct store *s)
 	return b;
 }
 
+bool store_connected(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool connected = s->abort_me != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return connected;
+}
+
 void store_give_up_at(struct store *s, int64_t until_us)
 {
 	pthread_mutex_lock(&s->lock);

@@ -51,6 +51,8 @@ struct store_changes *store_take_changes(struct store *s);
 struct batch *store_batch(struct store *s);
 /* Engine's thread: hand a batch over. */
 void store_submit(struct store *s, struct batch *b);
+/* Any thread: there is a connection, though it may be one that hangs. */
+bool store_connected(struct store *s);
 /* Engine's owner: from the time `until_us` (monotonic) on, store_batch waits no longer. */
 void store_give_up_at(struct store *s, int64_t until_us);
 /* Commit what was submitted, at most grace_us, then end the thread and free. NULL is fine. */

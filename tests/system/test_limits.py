@@ -100,6 +100,20 @@ def test_stops_soon_when_the_database_never_answered(make_hub, own_postgres, mak
     assert time.monotonic() - began < 5
 
 
+def test_stops_soon_when_the_database_is_away_and_messages_wait(make_hub, own_postgres, make_database, publisher):
+    db = make_database(own_postgres)
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, db=db)
+    own_postgres.stop()
+    wait_until(lambda: hub.health()["parts"]["database"]["status"] == "degraded")
+    publisher.publish_many((TELE, {"n": n}) for n in range(500))
+    began = time.monotonic()
+    assert hub.stop() == 0
+    assert time.monotonic() - began < 10
+    own_postgres.start()
+    hub.start()
+    wait_until(lambda: count(db) == 500, why="what stood in the spool")
+
+
 def test_stops_soon_when_the_database_hangs(make_hub, own_postgres, make_database, publisher):
     db = make_database(own_postgres)
     hub = make_hub(grids=GRIDS, devices=BINS, rules={}, db=db, conf={"database": {"timeout": "60s"}})
