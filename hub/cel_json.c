@@ -4,25 +4,9 @@
 #include <math.h>
 
 #include "cel_time.h"
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include "crypto.h"
 
 /* ---- out ---- */
-
-static void put_base64(struct buf *out, struct slice s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	for (size_t i = 0; i < s.n; i += 3) {
-		size_t have = MIN_OF(s.n - i, (size_t)3);
-		uint32_t v = (uint32_t)p[i] << 16;
-		if (have > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (have > 2)
-			v |= p[i + 2];
-		for (size_t k = 0; k < 4; k++)
-			buf_putc(out, k <= have ? digits[v >> (18 - 6 * k) & 63] : '=');
-	}
-}
 
 static void put_double(struct buf *out, double d)
 {
@@ -65,7 +49,7 @@ static void put_quoted(struct buf *out, struct cel_value v)
 	char tmp[64];
 	buf_putc(out, '"');
 	if (v.type == CEL_BYTES) {
-		put_base64(out, cel_text(v));
+		base64_put(out, cel_text(v));
 	} else if (v.type == CEL_TYPE) {
 		buf_puts(out, cel_type_names[v.i]);
 	} else {
@@ -134,6 +118,9 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, -EPROTO, "a value is {\"TYPE\":…}: %s", what);
 }
 
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Laxer than base64_decode: padding may be wrong. */
 static int from_base64(struct cel_room *room, struct slice s, struct err *e, struct cel_value *ret)
 {
 	unsigned char *p = cel_alloc(room, s.n);

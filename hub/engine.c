@@ -43,7 +43,7 @@ struct engine {
 	uint64_t last_seq; /* handed over, or in the database at the start */
 	bool begun;
 	bool thread_running;
-	struct log_repeat fault, rule_fault;
+	struct log_repeat rule_fault;
 };
 
 /* ---- changes of registry and rules ---- */
@@ -399,11 +399,7 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 	struct engine *en = mem_new(sizeof *en);
 	if (!en)
 		return err_set(e, -ENOMEM, "out of memory");
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&en->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	times_cond_init(&en->wake);
 	pthread_mutex_init(&en->lock, NULL);
 	en->conf = conf;
 	en->hooks = *hooks;

@@ -533,11 +533,7 @@ int mqtt_start(const struct config *conf, struct spool *spool, struct err *e, st
 	struct mqtt *m = mem_new(sizeof *m);
 	if (!m)
 		return err_set(e, -ENOMEM, "out of memory");
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&m->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	times_cond_init(&m->wake);
 	pthread_mutex_init(&m->lock, NULL);
 	m->conf = conf;
 	m->spool = spool;

@@ -297,13 +297,9 @@ static int start_sync(struct spool *s, struct err *e)
 
 static void init_locks(struct spool *s)
 {
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->more, &attr);
-	pthread_cond_init(&s->sync_stop, &attr);
-	pthread_condattr_destroy(&attr);
+	times_cond_init(&s->more);
+	times_cond_init(&s->sync_stop);
 }
 
 int spool_open(const struct spool_conf *conf, struct err *e, struct spool **ret)

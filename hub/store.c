@@ -449,11 +449,7 @@ int store_start(const struct config *conf, const char *stream_id, const struct s
 			return err_set(e, -ENOMEM, "out of memory");
 		s->empty[s->nempty++] = &s->batches[i];
 	}
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	times_cond_init(&s->wake);
 	pthread_mutex_init(&s->lock, NULL);
 	health_set(HEALTH_DATABASE, HEALTH_STARTING, NULL);
 	int r = pthread_create(&s->thread, NULL, store_main, s);

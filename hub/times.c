@@ -22,6 +22,15 @@ struct timespec times_mono_in(int64_t us)
 	return (struct timespec){.tv_sec = at / TIMES_SEC, .tv_nsec = at % TIMES_SEC * 1000};
 }
 
+void times_cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 /* Both ways after Howard Hinnant, "chrono-compatible low-level date algorithms": eras of 400 years.
  */
 int64_t times_day(int year, int month, int mday)

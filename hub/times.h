@@ -5,6 +5,8 @@
 #ifndef GRIDHUB_TIMES_H
 #define GRIDHUB_TIMES_H
 
+#include <pthread.h>
+
 #include "base.h"
 
 #define TIMES_MS INT64_C(1000)
@@ -18,6 +20,8 @@ int64_t times_mono_us(void); /* monotonic; for timeouts */
 /* The monotonic time so long from now, for pthread_cond_timedwait on a CLOCK_MONOTONIC condition.
  */
 struct timespec times_mono_in(int64_t us);
+/* A condition whose timed waits go by that clock. */
+void times_cond_init(pthread_cond_t *c);
 
 #define TIMES_RFC3339_MAX 40
 /* "2026-11-21T21:00:00.000000Z"; years outside 0000–9999 are clamped to the edge. */
