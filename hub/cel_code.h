@@ -69,11 +69,29 @@ struct cel_program {
 	size_t nslots, cap_slots;
 };
 
+/* A call of something that is no function of CEL's: avg(temp_c, '10m'). The arguments are given as
+ * they stand in the text: cel_node_text() of cel_parse.h. */
+struct cel_call {
+	struct slice name;
+	size_t at;	   /* byte offset in the text */
+	struct slice text; /* the whole condition */
+	struct cel_node *const *args;
+	size_t nargs;
+};
+
 /* Where names come from: the slot of `name` (which may have dots), or -1. */
 struct cel_names {
 	int (*slot)(void *ctx, struct slice name);
 	/* The nearest name that there is, or NULL; may be NULL. */
 	const char *(*nearest)(void *ctx, struct slice name);
+	/* The slot that holds the result of such a call; -1: no such function; -2: the diagnosis
+	 * says what is wrong with it. NULL: there are none. Never asked inside a macro (all, exists
+	 * …), where that is an error. */
+	int (*call)(void *ctx, const struct cel_call *call, struct cel_diag *diag);
+	/* The type (enum cel_type) that a slot's value has if it is there, CEL_UNSET: any. With it,
+	 * texts are checked for operands that can never fit; NULL: not checked. Numbers are one
+	 * type: a device may send 3 for 3.0. */
+	int (*type)(void *ctx, int slot);
 	void *ctx;
 	bool lenient; /* an unknown name or function is an error of the evaluation, not of the text
 		       */

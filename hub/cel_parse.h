@@ -35,12 +35,19 @@ struct cel_node {
 	enum cel_loop loop;
 	bool method, rooted, quoted;
 	uint32_t height;
-	size_t at; /* where an error in it is reported */
+	size_t at;	 /* where an error in it is reported */
+	size_t from, to; /* its own text: byte offsets, without blanks around it */
 	struct slice name;
 	struct cel_value value;
 	struct cel_node **kids;
 	size_t nkids;
 };
+
+/* The node's own text in the condition's. */
+static inline struct slice cel_node_text(const struct cel_node *n, struct slice text)
+{
+	return (struct slice){text.p + n->from, n->to - n->from};
+}
 
 /* The tree lives in the arena. -EINVAL with the diagnosis, -ENOMEM (arena full). */
 must_check int cel_parse(struct slice text, struct arena *arena, struct cel_diag *diag,

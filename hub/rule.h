@@ -27,12 +27,21 @@ extern const char *const severity_names[]; /* "low", "normal", "high", "urgent",
 struct rules; /* a loaded set */
 struct rule_code;
 
+/* Whose state it is: of each device, or of each grid (hosted by the device that began it). */
+enum rule_scope { SCOPE_DEVICE, SCOPE_GRID };
+extern const char *const rule_scope_names[]; /* "device", "grid", NULL */
+
 struct rule {
 	const char *id;
-	const char *kind; /* code of the responsibility list, e.g. bin_overflow */
+	const char *kind; /* code of the responsibility list, e.g. event-0192 */
 	enum severity severity;
 	enum device_class class; /* CLASS_UNKNOWN = any */
+	enum rule_scope scope;
 	bool event;
+	bool shadow;		   /* judged, but only counted */
+	int64_t silent_us;	   /* > 0: a rule of silence, after so long */
+	unsigned silent_intervals; /* > 0: a rule of silence, after so many of the device's
+				      intervals */
 	int64_t for_us, clear_for_us;
 	uint64_t hash;	/* of all that decides the result: state is kept over a reload if it is the
 			   same */
@@ -79,6 +88,7 @@ struct anomaly {
 	const struct reading *reading; /* NULL when a timer (for, clear_for) made it */
 	struct slice
 		fields; /* what the state keeps for the title (JSON object); empty if nothing */
+	bool flapping;	/* it comes and goes too often: held open until it has been quiet */
 };
 
 /* A negative errno stops the evaluation and is returned. */
@@ -118,6 +128,23 @@ must_check int rule_states_restore(struct rule_states *s, const struct rule_save
  */
 must_check int rule_states_eval(struct rule_states *s, const struct device *d,
 				const struct reading *r, int64_t at_us, anomaly_fn fn, void *ctx);
+/*
+ * Where the caller stands in its log of messages (0: it has none) and the time of arrival of the
+ * message at hand; called before each message. Silence is judged by times of arrival.
+ */
+void rule_states_at(struct rule_states *s, uint64_t seq, int64_t recv_us);
+/*
+ * Nothing could arrive from devices of that adapter (NULL: from any) between the two times: the hub
+ * or the broker was away. Nobody is silent because of it: timers of silence start anew at to_us; a
+ * hold (for, clear_for) that was broken for more than an hour does, too.
+ */
+must_check int rule_states_resume(struct rule_states *s, const char *adapter, int64_t from_us,
+				  int64_t to_us);
+/* The device is in the registry, whether it has spoken or not: rules of silence watch it from the
+ * time of arrival on. For all devices after a start or a change of rules; again when one changes.
+ */
+must_check int rule_states_watch(struct rule_states *s, const struct device *d,
+				 int64_t last_seen_us);
 /* Event time has reached now_us: holds that ran out fire, each with the time it ran out. */
 must_check int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx);
 /* The time at which the next hold runs out; INT64_MAX if there is none. */
@@ -132,6 +159,28 @@ size_t rule_states_count(const struct rule_states *s);
 /* The first evaluation since the last call that ended in an error (a missing field is none): rule,
  * device, why. False if there was none. */
 bool rule_states_fault(struct rule_states *s, struct err *ret_why);
+
+/*
+ * What the rules remember of a device beside states: windows, last values. One blob a device (at
+ * most RULE_MEMORY_MAX bytes), readable by another set of rules: what that still knows is taken.
+ *
+ * It changes with nearly every reading, so it is not saved with each batch. Changed devices stand
+ * in a queue, oldest change first; the caller saves those that changed first before `before_us`
+ * (time of arrival), at most `max` of them, with a batch, and stores beside it *ret_from_seq: after
+ * a crash the records from that one on are given to rule_states_remember, which knows which of them
+ * a memory has in it already.
+ */
+#define RULE_MEMORY_MAX 65536
+typedef int (*rule_memory_fn)(void *ctx, const struct device *d, struct slice data);
+must_check int rule_states_take_memory(struct rule_states *s, int64_t before_us, size_t max,
+				       rule_memory_fn fn, void *ctx, uint64_t *ret_from_seq);
+/* -EINVAL: not such a blob; nothing is taken of it. same_log: its place in the log is one in the
+ * caller's log; else all records are newer. */
+must_check int rule_states_restore_memory(struct rule_states *s, const struct device *d,
+					  struct slice data, bool same_log);
+/* As rule_states_eval, but no rule is judged. */
+must_check int rule_states_remember(struct rule_states *s, const struct device *d,
+				    const struct reading *r, int64_t at_us);
 
 /* ---- words ---- */
 enum lang { LANG_ZH_CN, LANG_EN };

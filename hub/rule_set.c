@@ -3,6 +3,7 @@
 #define ARENA_MAX ((size_t)1024 * 1024 * 1024)
 
 const char *const severity_names[] = {"low", "normal", "high", "urgent", NULL};
+const char *const rule_scope_names[] = {"device", "grid", NULL};
 
 /* ---- slots ---- */
 

@@ -8,9 +8,24 @@
 #include "cel.h"
 #include "rule.h"
 #include "rule_title.h"
+#include "schedule.h"
+
+/* `for: {night: 10m, else: 20m}`: within that schedule the hold is so long. */
+struct rule_hold {
+	const struct schedule *within;
+	int64_t us;
+};
 
 struct rule_code {
-	struct cel_program *when, *clear;  /* clear: NULL = not `when` */
+	struct cel_program *when, *clear; /* when: NULL = always (of a rule of silence); clear: NULL
+					     = not `when` */
+	struct rule_hold *holds; /* the first whose schedule is open counts; none: for_us */
+	size_t nholds;
+	const struct schedule **during, **except; /* cases are opened only while one of during (if
+						     there are any) and none of except is open */
+	size_t nduring, nexcept;
+	uint32_t flap_count;		   /* so many firings … 0 = never damped */
+	int64_t flap_us;		   /* … within so long is flapping */
 	struct title titles[2], advice[2]; /* by enum lang; advice may be empty */
 };
 
