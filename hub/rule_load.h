@@ -1,0 +1,45 @@
+/*
+ * rule_load: what the parts of loading share: the set that is being made, the file at hand, and
+ * where faults go. Private to rule_*.c.
+ */
+#ifndef GRIDHUB_RULE_LOAD_H
+#define GRIDHUB_RULE_LOAD_H
+
+#include "rule_place.h"
+#include "rule_set.h"
+#include "rule_words.h"
+
+struct loader {
+	struct rules *set;
+	struct rule_report *report;
+	struct rule_words words;
+	/* the file at hand */
+	const char *file; /* in the set's arena */
+	struct yaml_doc *doc;
+	struct slice text;
+};
+
+void rule_load_error(struct loader *l, const struct err *e);
+void rule_load_warning(struct loader *l, const struct err *e);
+/* "file:line:col: key "K": text", of the value v (NULL: the file). Returns -EINVAL. */
+int rule_load_fault(struct loader *l, const struct yaml_node *v, const char *key, const char *fmt,
+		    ...) printf_like(4, 5);
+/* The same of byte `offset` of the value's text. */
+int rule_load_fault_in(struct loader *l, const struct yaml_node *v, size_t offset, const char *key,
+		       const char *fmt, ...) printf_like(5, 6);
+/* v is a map where the key has a text: says so. */
+int rule_load_no_text(struct loader *l, const struct yaml_node *v, const char *key);
+
+/* ---- the texts of a rule (rule_text.c) ---- */
+/* NULL if there is a fault, which has been told; name by name what the vocabulary lacks is warned
+ * of. */
+struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node *v,
+					const char *key);
+/* In both languages; ret[] by enum lang. 0 or -EINVAL, told. */
+must_check int rule_text_titles(struct loader *l, const struct yaml_node *v, struct title *ret);
+
+/* ---- one rule (rule_make.c) ---- */
+/* The map is a rule: into the set with it, or faults into the report. */
+void rule_make(struct loader *l, const struct yaml_node *map);
+
+#endif
