@@ -98,12 +98,25 @@ static bool is_word(char c)
 	       (c >= 'A' && c <= 'Z');
 }
 
-/* The word at a place of the text: the name that an error is about. */
-static struct slice word_at(struct slice text, size_t at)
+/* The length of the word at a place of the text. */
+static size_t word_at(struct slice text, size_t at)
 {
-	struct slice w = {text.p + at, 0};
-	while (at + w.n < text.n && is_word(w.p[w.n]))
-		w.n++;
+	size_t end = at;
+	while (end < text.n && is_word(text.p[end]))
+		end++;
+	return end - at;
+}
+
+/* The name that an error is about: of a missing field all of prev.temp_c, but no method of it. */
+static struct slice name_at(struct slice text, size_t at, bool dots)
+{
+	struct slice w = {text.p + at, word_at(text, at)};
+	while (dots && w.n && at + w.n < text.n && w.p[w.n] == '.') {
+		size_t more = word_at(text, at + w.n + 1), end = at + w.n + 1 + more;
+		if (!more || (end < text.n && text.p[end] == '('))
+			break;
+		w.n += 1 + more;
+	}
 	return w;
 }
 
@@ -115,7 +128,7 @@ void cel_explain(const struct cel_program *prog, struct cel_value error, struct 
 	buf_printf(out, "%d:%d: %s", d.line, d.col, d.msg);
 	bool names_one =
 		error.n == CEL_F_MISSING || error.n == CEL_F_NAME || error.n == CEL_F_FUNCTION;
-	struct slice word = word_at(prog->text, d.at);
+	struct slice word = name_at(prog->text, d.at, error.n == CEL_F_MISSING);
 	if (!names_one || !word.n)
 		return;
 	buf_printf(out, " \"%.*s\"", (int)MIN_OF(word.n, (size_t)60), word.p);

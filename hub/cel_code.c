@@ -193,6 +193,14 @@ static bool is_type_name(struct slice name, struct cel_value *ret)
 	return false;
 }
 
+/* Where a path begins: errors are about the whole of it. */
+static const struct cel_node *root_of(const struct cel_node *n)
+{
+	while (n->kind == NODE_SELECT)
+		n = n->kids[0];
+	return n;
+}
+
 /* A name or path that the host knows (the longest one wins), or a type; -1: none. */
 static int find_slot(struct gen *g, const struct cel_node *n)
 {
@@ -210,7 +218,7 @@ static bool push_path(struct gen *g, const struct cel_node *n)
 	int slot = find_slot(g, n);
 	if (slot >= 0) {
 		use_slot(g, (uint32_t)slot);
-		EMIT(g, n, 1, .op = I_SLOT, .x = (uint32_t)slot);
+		EMIT(g, root_of(n), 1, .op = I_SLOT, .x = (uint32_t)slot);
 		return true;
 	}
 	buf_init(&name, DOTTED_MAX);
@@ -220,7 +228,8 @@ static bool push_path(struct gen *g, const struct cel_node *n)
 	return true;
 }
 
-static void unknown(struct gen *g, const struct cel_node *n, enum cel_fault fault, const char *near)
+static void unknown(struct gen *g, const struct cel_node *n, enum cel_fault fault,
+		    struct slice name, const char *near)
 {
 	if (g->names->lenient) {
 		EMIT(g, n, 1, .op = I_FAIL, .x = fault);
@@ -228,30 +237,51 @@ static void unknown(struct gen *g, const struct cel_node *n, enum cel_fault faul
 	}
 	if (g->err)
 		return;
-	struct slice name = {n->name.p, MIN_OF(n->name.n, (size_t)60)};
+	name.n = MIN_OF(name.n, (size_t)60);
 	if (near)
 		g->err = cel_diagnose(g->diag, g->prog->text, n->at,
-				      "%s \"%.*s\" (did you mean \"%s\"?)", cel_fault_texts[fault],
-				      SL_FMT(name), near);
+				      "%s \"%.*s\" (did you mean \"%.60s\"?)",
+				      cel_fault_texts[fault], SL_FMT(name), near);
 	else
 		g->err = cel_diagnose(g->diag, g->prog->text, n->at, "%s \"%.*s\"",
 				      cel_fault_texts[fault], SL_FMT(name));
 }
 
-static void gen_name(struct gen *g, const struct cel_node *n)
+static void unknown_name(struct gen *g, const struct cel_node *n, struct slice name)
 {
 	const struct cel_names *names = g->names;
+	unknown(g, n, CEL_F_NAME, name, names->nearest ? names->nearest(names->ctx, name) : NULL);
+}
+
+static void gen_name(struct gen *g, const struct cel_node *n)
+{
 	int var = find_var(g, n);
 	if (var >= 0)
 		EMIT(g, n, 1, .op = I_LOCAL, .x = (uint32_t)var);
 	else if (!push_path(g, n))
-		unknown(g, n, CEL_F_NAME,
-			names->nearest ? names->nearest(names->ctx, n->name) : NULL);
+		unknown_name(g, n, n->name);
+}
+
+/* a.b.c of which no part is known: an error about the whole path says more than one about a. */
+static bool refuse_path(struct gen *g, const struct cel_node *n)
+{
+	auto_buf struct buf name;
+	const struct cel_node *part = n;
+	buf_init(&name, DOTTED_MAX);
+	if (g->names->lenient || !dotted(g, n, &name))
+		return false;
+	while (part->kind == NODE_SELECT) {
+		part = part->kids[0];
+		if (find_slot(g, part) >= 0)
+			return false;
+	}
+	unknown_name(g, part, buf_slice(&name));
+	return true;
 }
 
 static void gen_select(struct gen *g, const struct cel_node *n)
 {
-	if (push_path(g, n))
+	if (push_path(g, n) || refuse_path(g, n))
 		return;
 	generate(g, n->kids[0]);
 	EMIT(g, n, 0, .op = I_SELECT, .x = keep_name(g, n->name));
@@ -263,12 +293,14 @@ static void gen_has(struct gen *g, const struct cel_node *n)
 	int slot = find_slot(g, of);
 	if (slot >= 0) {
 		use_slot(g, (uint32_t)slot);
-		EMIT(g, of, 1, .op = I_SLOT_HAS, .x = (uint32_t)slot);
-	} else if (of->kind == NODE_SELECT) {
+		EMIT(g, root_of(of), 1, .op = I_SLOT_HAS, .x = (uint32_t)slot);
+	} else if (of->kind == NODE_NAME && (g->names->lenient || find_var(g, of) >= 0)) {
+		refuse(g, of, "has() takes a field of the reading or of a map");
+	} else if (of->kind == NODE_NAME) {
+		unknown_name(g, of, of->name);
+	} else if (!refuse_path(g, of)) {
 		generate(g, of->kids[0]);
 		EMIT(g, n, 0, .op = I_HAS, .x = keep_name(g, of->name));
-	} else {
-		refuse(g, of, "has() takes a field of the reading or of a map");
 	}
 }
 
@@ -295,17 +327,20 @@ static void gen_ternary(struct gen *g, const struct cel_node *n)
 	patch(g, jump);
 }
 
-/* `field < constant`, by far the most frequent form, in one instruction. */
-static bool gen_slot_cmp(struct gen *g, const struct cel_node *n)
+/* `field < constant`, by far the most frequent form, in one instruction: the field's becomes it. */
+static bool join_slot_cmp(struct gen *g, const struct cel_node *n, uint32_t from)
 {
 	struct cel_value v;
-	int slot = n->kids[0]->kind == NODE_NAME ? find_slot(g, n->kids[0]) : -1;
-	if (slot < 0 || slot > UINT16_MAX || n->kids[1]->kind != NODE_CONST ||
-	    !fold(g, n->kids[1], &v))
+	struct cel_insn *in;
+	if (g->err || here(g) != from + 1 || n->kids[1]->kind != NODE_CONST)
 		return false;
-	use_slot(g, (uint32_t)slot);
-	EMIT(g, n->kids[0], 1, .op = I_SLOT_CMP, .arg = (uint8_t)n->op, .n = (uint16_t)slot,
-	     .x = keep_const(g, v));
+	in = &g->prog->code[from];
+	if (in->op != I_SLOT || in->x > UINT16_MAX || !fold(g, n->kids[1], &v))
+		return false;
+	in->op = I_SLOT_CMP;
+	in->arg = (uint8_t)n->op;
+	in->n = (uint16_t)in->x;
+	in->x = keep_const(g, v);
 	return true;
 }
 
@@ -325,9 +360,10 @@ static void gen_binary(struct gen *g, const struct cel_node *n)
 		gen_logic(g, n);
 		return;
 	}
-	if (table[n->op].insn == I_CMP && gen_slot_cmp(g, n))
-		return;
+	uint32_t from = here(g);
 	generate(g, n->kids[0]);
+	if (table[n->op].insn == I_CMP && join_slot_cmp(g, n, from))
+		return;
 	generate(g, n->kids[1]);
 	EMIT(g, n, -1, .op = table[n->op].insn, .arg = table[n->op].arg);
 }
@@ -363,11 +399,54 @@ static bool gen_match(struct gen *g, const struct cel_node *n)
 	return true;
 }
 
+static const char *nearest_func(const struct gen *g, const struct cel_node *n, bool *ret_known)
+{
+	const char *const *calls = g->names->calls;
+	const char *best = cel_func_nearest(n->name, n->method);
+	size_t nearest = best ? name_distance(n->name, slice_of(best)) : 4;
+	for (; calls && *calls; calls++) {
+		size_t d = name_distance(n->name, slice_of(*calls));
+		*ret_known = *ret_known || d == 0;
+		if (!n->method && d < nearest && 2 * d <= n->name.n) {
+			nearest = d;
+			best = *calls;
+		}
+	}
+	return best;
+}
+
+/* No function of CEL's: the caller may have it, as a slot that holds what it gives. */
+static void gen_foreign(struct gen *g, const struct cel_node *n)
+{
+	const struct cel_names *names = g->names;
+	const struct cel_call call = {n->name, n->at, g->prog->text, n->kids, n->nkids};
+	bool known = false;
+	const char *near = nearest_func(g, n, &known);
+	int slot = -1;
+	if (known && (g->nvars || n->method) && !g->err) {
+		g->err = cel_diagnose(g->diag, g->prog->text, n->at,
+				      n->method ? "%.*s() is no method: it takes all in brackets"
+						: "%.*s() cannot stand inside all(), map() …",
+				      SL_FMT(n->name));
+		return;
+	}
+	if (names->call && !n->method && !g->nvars && !g->err)
+		slot = names->call(names->ctx, &call, g->diag);
+	if (slot < -1) {
+		fail(g, -EINVAL);
+	} else if (slot < 0) {
+		unknown(g, n, CEL_F_FUNCTION, n->name, near);
+	} else {
+		use_slot(g, (uint32_t)slot);
+		EMIT(g, n, 1, .op = I_SLOT, .x = (uint32_t)slot);
+	}
+}
+
 static void gen_call(struct gen *g, const struct cel_node *n)
 {
 	int f = cel_func_find(n->name, n->method);
 	if (f < 0) {
-		unknown(g, n, CEL_F_FUNCTION, cel_func_nearest(n->name, n->method));
+		gen_foreign(g, n);
 		return;
 	}
 	if (n->nkids < cel_funcs[f].min || n->nkids > cel_funcs[f].max) {

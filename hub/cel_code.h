@@ -88,6 +88,8 @@ struct cel_names {
 	 * says what is wrong with it. NULL: there are none. Never asked inside a macro (all, exists
 	 * …), where that is an error. */
 	int (*call)(void *ctx, const struct cel_call *call, struct cel_diag *diag);
+	/* Their names, for errors that name the nearest; up to a NULL. May be NULL. */
+	const char *const *calls;
 	/* The type (enum cel_type) that a slot's value has if it is there, CEL_UNSET: any. With it,
 	 * texts are checked for operands that can never fit; NULL: not checked. Numbers are one
 	 * type: a device may send 3 for 3.0. */

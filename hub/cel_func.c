@@ -368,7 +368,7 @@ const char *cel_func_nearest(struct slice name, bool method)
 			continue;
 		const char *other = macro ? macros[i - cel_funcs_count] : cel_funcs[i].name;
 		size_t d = name_distance(name, slice_of(other));
-		if (d < nearest && d < name.n) {
+		if (d < nearest && 2 * d <= name.n) {
 			nearest = d;
 			best = other;
 		}

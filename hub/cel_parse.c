@@ -5,6 +5,7 @@
 struct parser {
 	struct cel_lexer lx;
 	struct cel_token tok; /* the next one */
+	size_t end;	      /* of the one before it */
 	unsigned nest;
 };
 
@@ -15,6 +16,7 @@ static int parse_unary(struct parser *p, struct cel_node **ret);
 
 static int advance(struct parser *p)
 {
+	p->end = p->tok.at + p->tok.n;
 	int r = cel_lex(&p->lx, &p->tok);
 	/* `in` is an operator wherever a name could not stand; as a field's name it follows a dot.
 	 */
@@ -61,6 +63,13 @@ static int new_node(struct parser *p, enum cel_node_kind kind, size_t at, struct
 	n->height = 1;
 	*ret = n;
 	return 0;
+}
+
+/* What was read since `from` is the node's own text. */
+static void span(const struct parser *p, struct cel_node *n, size_t from)
+{
+	n->from = from;
+	n->to = p->end;
 }
 
 /* Append kid; room for the kids doubles, starting with 2. */
@@ -335,11 +344,12 @@ static int parse_index(struct parser *p, struct cel_node **n)
 	return r ? r : expect(p, OP_BRACKET_END, "\"]\"");
 }
 
-static int parse_member(struct parser *p, struct cel_node *n, struct cel_node **ret)
+static int parse_member(struct parser *p, struct cel_node *n, size_t from, struct cel_node **ret)
 {
 	int r = 0;
 	assert(n);
 	for (;;) {
+		span(p, n, from); /* parentheses around a primary are its own */
 		if (is_op(p, OP_DOT))
 			r = parse_dot(p, &n);
 		else if (is_op(p, OP_BRACKET))
@@ -364,18 +374,20 @@ static int parse_minus(struct parser *p, size_t at, struct cel_node **ret)
 	int r;
 	if (p->tok.kind == TOK_INT) {
 		r = parse_int(p, true, &n);
-		return r ? r : parse_member(p, n, ret);
+		return r ? r : parse_member(p, n, at, ret);
 	}
 	if (p->tok.kind == TOK_DOUBLE) {
 		r = parse_literal(p, CEL_OF_DOUBLE(-p->tok.value.d), &n);
-		return r ? r : parse_member(p, n, ret);
+		return r ? r : parse_member(p, n, at, ret);
 	}
 	r = parse_unary(p, &n);
 	if (!r)
 		r = new_parent(p, NODE_UNARY, at, n, NULL, ret);
-	if (!r)
-		(*ret)->op = OP_SUB;
-	return r;
+	if (r)
+		return r;
+	(*ret)->op = OP_SUB;
+	span(p, *ret, at);
+	return 0;
 }
 
 static int parse_prefix(struct parser *p, struct cel_node **ret)
@@ -389,16 +401,18 @@ static int parse_prefix(struct parser *p, struct cel_node **ret)
 	}
 	if (!is_op(p, OP_NOT)) {
 		r = parse_primary(p, &n);
-		return r ? r : parse_member(p, n, ret);
+		return r ? r : parse_member(p, n, at, ret);
 	}
 	r = advance(p);
 	if (!r)
 		r = parse_unary(p, &n);
 	if (!r)
 		r = new_parent(p, NODE_UNARY, at, n, NULL, ret);
-	if (!r)
-		(*ret)->op = OP_NOT;
-	return r;
+	if (r)
+		return r;
+	(*ret)->op = OP_NOT;
+	span(p, *ret, at);
+	return 0;
 }
 
 /* Every nesting goes through here, so that this is the one place where its depth is counted. */
@@ -471,6 +485,7 @@ static int parse_binary(struct parser *p, int least, struct cel_node **ret)
 		if (r)
 			return r;
 		left->op = op;
+		span(p, left, left->kids[0]->from);
 	}
 	*ret = left;
 	return 0;
@@ -498,7 +513,11 @@ static int parse_expr(struct parser *p, struct cel_node **ret)
 	if (!r)
 		r = new_parent(p, NODE_TERNARY, at, cond, yes, ret);
 	p->nest--;
-	return r ? r : add_kid(p, *ret, no);
+	if (!r)
+		r = add_kid(p, *ret, no);
+	if (!r)
+		span(p, *ret, cond->from);
+	return r;
 }
 
 int cel_parse(struct slice text, struct arena *arena, struct cel_diag *diag, struct cel_node **ret)
