@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "times.h"
+#include "zone.h"
 
 #define NANOS INT64_C(1000000000)
 
@@ -151,114 +152,15 @@ void cel_duration_format(struct cel_value v, char *out, size_t size)
 	snprintf(out, size, "%s%" PRIu64 "%ss", v.i < 0 ? "-" : "", u / (uint64_t)NANOS, fraction);
 }
 
-/* ---- zones ---- */
-
-static int64_t be(const unsigned char *p, int n)
-{
-	uint64_t v = 0;
-	for (int i = 0; i < n; i++)
-		v = v << 8 | p[i];
-	return n == 4 ? (int32_t)(uint32_t)v : (int64_t)v;
-}
-
-#define TZIF_HEADER 44
-
-/* Sizes of a TZif block (RFC 8536) from its header. */
-struct tzif {
-	int64_t isut, isstd, leap, times, types, chars;
-};
-
-static struct tzif tzif_header(const unsigned char *p)
-{
-	return (struct tzif){be(p + 20, 4), be(p + 24, 4), be(p + 28, 4),
-			     be(p + 32, 4), be(p + 36, 4), be(p + 40, 4)};
-}
-
-static int64_t tzif_body(const struct tzif *h, int width)
-{
-	return h->times * (width + 1) + h->types * 6 + h->chars + h->leap * (width + 4) + h->isstd +
-	       h->isut;
-}
-
-/* Offset in force at `at` from the 64-bit block; beyond its last change that change's holds. */
-static bool tzif_offset(const unsigned char *p, size_t n, int64_t at, int64_t *ret)
-{
-	if (n < TZIF_HEADER || memcmp(p, "TZif", 4) != 0 || p[4] < '2')
-		return false;
-	struct tzif h = tzif_header(p);
-	int64_t skip = TZIF_HEADER + tzif_body(&h, 4);
-	if (skip < 0 || (int64_t)n - skip < TZIF_HEADER)
-		return false;
-	p += skip;
-	n -= (size_t)skip;
-	h = tzif_header(p);
-	if (h.times < 0 || h.types < 1 || tzif_body(&h, 8) > (int64_t)n - TZIF_HEADER)
-		return false;
-	const unsigned char *times = p + TZIF_HEADER, *index = times + h.times * 8,
-			    *types = index + h.times;
-	int64_t type = 0;
-	for (int64_t i = 0; i < h.times && be(times + i * 8, 8) <= at; i++)
-		type = index[i];
-	if (type >= h.types)
-		return false;
-	*ret = be(types + type * 6, 4);
-	return true;
-}
-
-static bool zone_file_offset(struct slice zone, int64_t at, int64_t *ret)
-{
-	char path[128];
-	auto_free char *file = NULL;
-	size_t n;
-	for (size_t i = 0; i < zone.n; i++) {
-		char c = zone.p[i];
-		bool word = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!word && (i == 0 || !strchr("0123456789_+-/", c) || !c))
-			return false;
-	}
-	if (!zone.n || zone.n > 64)
-		return false;
-	snprintf(path, sizeof path, "/usr/share/zoneinfo/%.*s", SL_FMT(zone));
-	if (file_read(path, 65536, &file, &n, NULL))
-		return false;
-	return tzif_offset((const unsigned char *)file, n, at, ret);
-}
-
-/* "+08:00", "-02:30", "05:45" */
-static bool fixed_offset(struct slice zone, int64_t *ret)
-{
-	int64_t h, m;
-	bool west = slice_starts(zone, "-");
-	struct slice rest = zone, hours;
-	if (west || slice_starts(zone, "+"))
-		cut_char(&rest);
-	if (!is_digit(rest) || !slice_cut(&rest, ':', &hours) || !rest.p || rest.n != 2 ||
-	    !is_digit(rest) || hours.n > 2)
-		return false;
-	if (slice_to_i64(hours, &h) || slice_to_i64(rest, &m) || h > 23 || m > 59)
-		return false;
-	*ret = (west ? -60 : 60) * (h * 60 + m);
-	return true;
-}
-
-static bool zone_offset(struct slice zone, int64_t at, int64_t *ret)
-{
-	if (slice_is(zone, "UTC")) {
-		*ret = 0;
-		return true;
-	}
-	return fixed_offset(zone, ret) || zone_file_offset(zone, at, ret);
-}
-
 /* ---- parts ---- */
 
 struct cel_value cel_timestamp_part(struct cel_value v, struct slice zone, enum cel_part part)
 {
-	int64_t offset;
+	const struct zone *z = zone_find(zone);
 	int year, month, mday;
-	if (!zone_offset(zone, v.i, &offset))
+	if (!z)
 		return CEL_FAIL(CEL_F_ZONE);
-	int64_t t = v.i + offset, day = floor_div(t, 86400), s = t - day * 86400;
+	int64_t t = v.i + zone_offset(z, v.i), day = floor_div(t, 86400), s = t - day * 86400;
 	times_civil(day, &year, &month, &mday);
 	const int64_t parts[] = {
 		[CEL_PART_YEAR] = year,

@@ -1,8 +1,7 @@
 /*
  * cel_time: timestamps and durations of the condition language: text, parts, zones.
  *
- * A zone is "UTC", an offset ("+08:00", "-02:30") or an IANA name, which is looked up in the
- * system's /usr/share/zoneinfo; its file is read at each use. Any thread.
+ * A zone is what zone.h takes: "UTC", an offset ("+08:00", "-02:30") or an IANA name. Any thread.
  */
 #ifndef GRIDHUB_CEL_TIME_H
 #define GRIDHUB_CEL_TIME_H
