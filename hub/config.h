@@ -9,7 +9,7 @@
 #ifndef GRIDHUB_CONFIG_H
 #define GRIDHUB_CONFIG_H
 
-#include "base.h"
+#include "guard.h"
 
 struct yaml_node;
 
@@ -85,7 +85,10 @@ struct config {
 		int64_t connect_timeout_us, lease_us, stop_grace_us;
 		int64_t retry_scale_pct; /* 100 = the schedule as it is; less for tests */
 		bool allow_http;	 /* plain http:// to hosts that are not loopback */
-		const char *case_url;	 /* link put into alerts, {case} is replaced; NULL = none */
+		const struct yaml_node
+			*allow_addresses; /* as the file has it; allowed is what it means */
+		struct guard allowed;	  /* addresses of this network that names may lead to */
+		const char *case_url; /* link put into alerts, {case} is replaced; NULL = none */
 	} notify;
 	struct {
 		const char *listen; /* "127.0.0.1:8470"; "" = none */

@@ -25,7 +25,7 @@ static int load_url(const struct config *conf, const struct endpoint_conf *c, st
 	if (!p->url)
 		return err_set(e, -ENOMEM, "out of memory");
 	p->target.url = slice_of(p->url);
-	return sender_check_url(p->url, conf->notify.allow_http, e);
+	return sender_check_url(p->url, conf->notify.allow_http, e, &p->literal);
 }
 
 static int load_secrets(const struct endpoint_conf *c, struct err *e, struct endpoint *p)

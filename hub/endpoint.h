@@ -13,6 +13,7 @@ struct endpoint {
 	const struct endpoint_conf *conf; /* borrowed */
 	const struct webhook_adapter *adapter;
 	struct webhook_target target;
+	bool literal;	     /* the URL has an address, not a name: where it leads is ops' word */
 	char *url, *secrets; /* owned; target points into them */
 };
 

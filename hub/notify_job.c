@@ -66,6 +66,7 @@ int notify_job_compose(struct notify_job *j, const struct endpoint *p, const str
 				       .headers = buf_slice(&j->request.headers),
 				       .body = buf_slice(&j->request.body),
 				       .ca_file = ca && ca[0] ? ca : NULL,
+				       .guard = p->literal ? NULL : &conf->notify.allowed,
 				       .connect_timeout_us = conf->notify.connect_timeout_us,
 				       .timeout_us = p->conf->timeout_us,
 				       .user = j};

@@ -5,8 +5,8 @@
  */
 #include "sender.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <unistd.h>
 
 #include "times.h"
 
@@ -17,6 +17,8 @@ struct slot {
 	int64_t start_us, head_us;
 	size_t body_n;
 	bool used, done;
+	const struct guard *guard;
+	struct err forbidden; /* what the guard said of the last address */
 	char errbuf[CURL_ERROR_SIZE];
 };
 
@@ -104,6 +106,16 @@ static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off
 	return slot->head_us && times_mono_us() - slot->head_us > SENDER_BODY_TIME_US;
 }
 
+/* Asked for each address before a connection to it. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct slot *slot = arg;
+	(void)purpose;
+	if (guard_check(slot->guard, &a->addr, a->addrlen, &slot->forbidden))
+		return CURL_SOCKET_BAD;
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 /* ---- start ---- */
 
 static int make_headers(struct slice text, struct curl_slist **ret)
@@ -152,6 +164,10 @@ static void set_callbacks(struct slot *slot)
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, slot);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, slot->errbuf);
+	if (slot->guard) {
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, slot);
+	}
 	curl_easy_setopt(c, CURLOPT_PRIVATE, slot);
 }
 
@@ -191,6 +207,8 @@ int sender_start(struct sender *s, const struct sender_request *r)
 	slot->head_us = 0;
 	slot->body_n = 0;
 	slot->errbuf[0] = 0;
+	slot->guard = r->guard;
+	slot->forbidden.msg[0] = 0;
 	slot->start_us = times_mono_us();
 	set_request(slot, r);
 	slot->used = true;
@@ -213,6 +231,8 @@ static void set_why(struct slot *slot, CURLcode code)
 		snprintf(r->why, sizeof r->why,
 			 "the answer is longer than %d KB; the rest was not read",
 			 SENDER_ANSWER_MAX / 1024);
+	else if (code == CURLE_COULDNT_CONNECT && slot->forbidden.msg[0])
+		snprintf(r->why, sizeof r->why, "%.240s", slot->forbidden.msg);
 	else if (code == CURLE_ABORTED_BY_CALLBACK)
 		snprintf(r->why, sizeof r->why,
 			 "the answer trickles in; its end was not waited for");
@@ -295,50 +315,45 @@ void sender_cancel(struct sender *s, void (*gone)(void *user, void *arg), void *
 
 /* ---- URLs ---- */
 
-static bool is_loopback(const char *host)
-{
-	struct in_addr v4;
-	struct in6_addr v6;
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	/* curl gives an IPv6 host in its brackets */
-	char bare[INET6_ADDRSTRLEN + 2];
-	size_t n = strlen(host);
-	if (host[0] == '[' && n > 2 && n < sizeof bare) {
-		memcpy(bare, host + 1, n - 2);
-		bare[n - 2] = 0;
-		return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-	}
-	return strcasecmp(host, "localhost") == 0;
-}
-
 static int check_parts(const char *scheme, const char *host, bool allow_http, struct err *e)
 {
 	if (strcmp(scheme, "https") == 0)
 		return 0;
 	if (strcmp(scheme, "http") != 0)
 		return err_set(e, -EINVAL, "the URL's scheme is %.20s: expected https", scheme);
-	if (allow_http || is_loopback(host))
+	if (allow_http || guard_is_loopback(host))
 		return 0;
 	return err_set(e, -EINVAL,
 		       "plain http to another machine: expected https, or notify.allow_http");
 }
 
-int sender_check_url(const char *url, bool allow_http, struct err *e)
+static bool port_ok(const char *port)
 {
-	char *scheme = NULL, *host = NULL;
+	int64_t n;
+	return !slice_to_i64(slice_of(port), &n) && (n == 80 || n == 443 || n > 1023);
+}
+
+int sender_check_url(const char *url, bool allow_http, struct err *e, bool *ret_literal)
+{
+	char *scheme = NULL, *host = NULL, *port = NULL;
 	CURLU *u = curl_url();
 	if (!u)
 		return -ENOMEM;
 	int rc = 0;
+	*ret_literal = false;
 	if (curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) || !host[0])
 		rc = err_set(e, -EINVAL, "not a URL: expected https://host/path");
 	else
 		rc = check_parts(scheme, host, allow_http, e);
+	if (!rc && (curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) || !port_ok(port)))
+		rc = err_set(e, -EINVAL, "the URL's port: expected 80, 443 or 1024 to 65535");
+	if (!rc)
+		*ret_literal = guard_is_literal(host);
 	curl_free(scheme);
 	curl_free(host);
+	curl_free(port);
 	curl_url_cleanup(u);
 	return rc;
 }

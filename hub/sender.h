@@ -3,6 +3,7 @@
  *
  * What it guards, for every request: only http and https; no redirect is followed; no proxy from
  * the environment (a variable of the shell must not decide where alerts go); TLS is verified; a
+ * name must not lead to addresses that the guard forbids, however it was resolved; a
  * time limit for connecting and one for the whole attempt; of an answer only the first KB is kept,
  * a body past 64 KB or one that trickles on for more than 5 s after its head ends the transfer.
  * Such an answer, and one that breaks off in its body, still counts by its status: the receiver has
@@ -14,7 +15,7 @@
 #ifndef GRIDHUB_SENDER_H
 #define GRIDHUB_SENDER_H
 
-#include "base.h"
+#include "guard.h"
 
 #define SENDER_ANSWER_KEPT 1024
 #define SENDER_ANSWER_MAX (64 * 1024)
@@ -26,6 +27,8 @@ struct sender_request {
 	struct slice headers; /* "Name: value\n" each */
 	struct slice body;
 	const char *ca_file; /* PEM; NULL = the system's */
+	const struct guard
+		*guard; /* asked where a name leads; NULL: anywhere, the URL has an address */
 	int64_t connect_timeout_us, timeout_us;
 	void *user; /* handed back in the result */
 };
@@ -62,8 +65,10 @@ void sender_cancel(struct sender *s, void (*gone)(void *user, void *arg), void *
 
 /*
  * May alerts be sent to this URL? https, or http to this machine itself (localhost, 127.0.0.0/8,
- * ::1), or http anywhere if allow_http. -EINVAL; e does not quote the URL, which may hold a key.
+ * ::1), or http anywhere if allow_http; port 80, 443 or one above 1023 (below stand services that
+ * could be talked into mischief by a POST). *ret_literal: its host is an address, or localhost.
+ * -EINVAL; e does not quote the URL, which may hold a key.
  */
-must_check int sender_check_url(const char *url, bool allow_http, struct err *e);
+must_check int sender_check_url(const char *url, bool allow_http, struct err *e, bool *ret_literal);
 
 #endif

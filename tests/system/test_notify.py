@@ -492,6 +492,24 @@ def test_no_proxy_from_the_environment(make_hub, database, receiver):
             trap.accept()
 
 
+@pytest.mark.parametrize("allowed, ok", [([], False), (["10.0.0.0/8"], False), (["127.0.0.0/8"], True)])
+def test_a_name_does_not_lead_into_this_network(make_hub, database, receiver, allowed, ok):
+    """The same receiver: an address that ops wrote is taken, a name that leads to it only if they say so."""
+    hub = make_hub(receiver=receiver, start=False)
+    named = hub.conf["endpoints"][0]
+    named["url"] = named["url"].replace("127.0.0.1", "receiver.localhost")
+    hub.conf["notify"] |= {"allow_http": True, "allow_addresses": allowed}
+    hub.write_conf()
+    hub.start()
+    outbox = Outbox(database)
+    outbox.put()
+    wait_until(outbox.results)
+    assert outbox.results()[0] == ("accepted" if ok else "retry")
+    assert bool(receiver.seen) == ok
+    if not ok:
+        assert "this machine's address" in outbox.attempts()[0][2]
+
+
 def test_bad_endpoint_stops_the_start(make_hub, receiver):
     hub = make_hub(receiver=receiver, start=False)
     good = dict(hub.conf["endpoints"][0])

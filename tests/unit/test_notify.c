@@ -114,7 +114,10 @@ static void test_urls(void **state)
 		{"https://leader.example/x?key=1", false, true},
 		{"http://127.0.0.1:8080/x", false, true},
 		{"http://127.9.9.9/x", false, true},
-		{"http://localhost:1/x", false, true},
+		{"http://localhost:8080/x", false, true},
+		{"http://localhost:25/x", false, false},
+		{"https://leader.example:22/x", true, false},
+		{"https://leader.example:65536/x", true, false},
 		{"http://[::1]:8080/x", false, true},
 		{"http://leader.example/x", false, false},
 		{"http://leader.example/x", true, true},
@@ -133,7 +136,8 @@ static void test_urls(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct err e = {0};
-		int rc = sender_check_url(cases[i].url, cases[i].allow_http, &e);
+		bool literal;
+		int rc = sender_check_url(cases[i].url, cases[i].allow_http, &e, &literal);
 		if ((rc == 0) != cases[i].ok)
 			fail_msg("%s: %d %s", cases[i].url, rc, e.msg);
 		assert_true(rc == 0 || e.msg[0]);

@@ -1,0 +1,261 @@
+#include "config_table.h"
+
+#include "log.h"
+#include "times.h"
+
+/* DESIGN: one table a section. The tables bind the file to the structs, give the defaults, check
+ * the ranges and are the reference that people read; nothing about a setting stands anywhere else.
+ */
+
+static const char *const sync_names[] = {"os", "interval", "always", NULL};
+static const char *const unknown_names[] = {"keep", "register", NULL};
+static const char *const languages[] = {"zh-CN", "en", NULL}; /* in the order of enum lang */
+
+#define YEARS(n) ((n)*365 * TIMES_DAY)
+#define AT(member) offsetof(struct config, member)
+
+static const struct yaml_field root_fields[] = {
+	{"district", YAML_T_STR, offsetof(struct config_root, district), NULL, 0, 0, NULL,
+	 "Name of the district; stands in every key of the database"},
+	{"language", YAML_T_ENUM, offsetof(struct config_root, lang), "zh-CN", 0, 0, languages,
+	 "Language of what a grid leader reads"},
+	{"time_zone", YAML_T_STR, offsetof(struct config_root, time_zone), "Asia/Shanghai", 0, 0,
+	 NULL, "Zone of the times a grid leader reads (a name from /usr/share/zoneinfo)"},
+	{"log", YAML_T_NODE, offsetof(struct config_root, section[S_LOG]), "", 0, 0, NULL, ""},
+	{"database", YAML_T_NODE, offsetof(struct config_root, section[S_DATABASE]), "", 0, 0, NULL,
+	 ""},
+	{"spool", YAML_T_NODE, offsetof(struct config_root, section[S_SPOOL]), "", 0, 0, NULL, ""},
+	{"mqtt", YAML_T_NODE, offsetof(struct config_root, section[S_MQTT]), "", 0, 0, NULL, ""},
+	{"intake", YAML_T_NODE, offsetof(struct config_root, section[S_INTAKE]), "", 0, 0, NULL,
+	 ""},
+	{"rules", YAML_T_NODE, offsetof(struct config_root, section[S_RULES]), "", 0, 0, NULL, ""},
+	{"notify", YAML_T_NODE, offsetof(struct config_root, section[S_NOTIFY]), "", 0, 0, NULL,
+	 ""},
+	{"endpoints", YAML_T_NODE, offsetof(struct config_root, section[S_ENDPOINTS]), "", 0, 0,
+	 NULL, ""},
+	{"http", YAML_T_NODE, offsetof(struct config_root, section[S_HTTP]), "", 0, 0, NULL, ""},
+};
+
+static const struct yaml_field log_fields[] = {
+	{"level", YAML_T_ENUM, AT(log.level), "info", 0, 0, log_level_names,
+	 "Least important lines to write"},
+};
+
+static const struct yaml_field database_fields[] = {
+	{"conninfo", YAML_T_STR, AT(database.conninfo), NULL, 0, 0, NULL,
+	 "libpq connection string, without a password: \"host=… dbname=… user=…\""},
+	{"password_file", YAML_T_STR, AT(database.password_file), "", 0, 0, NULL,
+	 "File with the password; else PGPASSWORD or ~/.pgpass"},
+	{"migrate", YAML_T_BOOL, AT(database.migrate), "true", 0, 0, NULL,
+	 "Bring the schema up to date at start; else `gridhub migrate` does it"},
+	{"timeout", YAML_T_DURATION, AT(database.timeout_us), "30s", TIMES_SEC, TIMES_HOUR, NULL,
+	 "Deadline of one request; then the connection is given up and made anew"},
+	{"keep_readings", YAML_T_DURATION, AT(database.keep_readings_us), "90d", TIMES_DAY,
+	 YEARS(100), NULL, "Readings older than this are dropped, a day's partition at a time"},
+	{"keep_deliveries", YAML_T_DURATION, AT(database.keep_deliveries_us), "365d", TIMES_DAY,
+	 YEARS(100), NULL,
+	 "Attempts to deliver alerts, and dead letters, older than this are forgotten"},
+};
+
+static const struct yaml_field spool_fields[] = {
+	{"dir", YAML_T_STR, AT(spool.dir), "/var/lib/gridhub/spool", 0, 0, NULL,
+	 "Folder of the spool"},
+	{"sync", YAML_T_ENUM, AT(spool.sync), "os", 0, 0, sync_names,
+	 "What an acknowledged message survives: os = a killed process, interval = a power cut but "
+	 "for the last "
+	 "sync_interval, always = a power cut"},
+	{"sync_interval", YAML_T_DURATION, AT(spool.sync_interval_us), "1s", 10 * TIMES_MS,
+	 TIMES_MIN, NULL, "With sync: interval, time between two syncs"},
+	{"segment_size", YAML_T_SIZE, AT(spool.segment_bytes), "64M", 1 << 20, INT64_C(1) << 31,
+	 NULL, "Size at which a new segment file is begun"},
+	{"max_size", YAML_T_SIZE, AT(spool.max_bytes), "8G", 4 << 20, INT64_C(1) << 50, NULL,
+	 "Limit of the whole spool; near it the hub leaves the brokers (and keeps its session) "
+	 "until there is room"},
+};
+
+static const struct yaml_field intake_fields[] = {
+	{"max_payload", YAML_T_SIZE, AT(intake.max_payload), "256K", 1024, 16 << 20, NULL,
+	 "Larger payloads are refused (and kept aside, cut)"},
+	{"unknown", YAML_T_ENUM, AT(intake.unknown), "keep", 0, 0, unknown_names,
+	 "A message from a device that is not in the registry: keep it aside, or register the "
+	 "device in the holding grid"},
+	{"holding_grid", YAML_T_STR, AT(intake.holding_grid), "holding", 0, 0, NULL,
+	 "Code of the grid for devices that registered themselves; made if it is missing"},
+	{"unknown_max", YAML_T_INT, AT(intake.unknown_max), "1000", 0, 1000000, NULL,
+	 "Unknown devices kept aside, and devices that may register themselves; more are only "
+	 "counted"},
+	{"rejected_max", YAML_T_INT, AT(intake.rejected_max), "1000", 0, 1000000, NULL,
+	 "Refused messages kept aside; the oldest go first"},
+	{"late", YAML_T_DURATION, AT(intake.late_us), "1h", 0, YEARS(10), NULL,
+	 "A device's own time is believed if it is at most this much before arrival"},
+	{"ahead", YAML_T_DURATION, AT(intake.ahead_us), "1m", 0, TIMES_DAY, NULL,
+	 "… and at most this much after it; else the time of arrival counts"},
+	{"batch_records", YAML_T_INT, AT(intake.batch_records), "10000", 1, 100000, NULL,
+	 "Messages in one transaction, at most"},
+	{"batch_time", YAML_T_DURATION, AT(intake.batch_us), "200ms", TIMES_MS, 10 * TIMES_SEC,
+	 NULL, "… or all that came in so long; an alert waits as long, too"},
+};
+
+static const struct yaml_field rules_fields[] = {
+	{"dir", YAML_T_STR, AT(rules.dir), "/etc/gridhub/rules", 0, 0, NULL,
+	 "Folder of the rule packs (*.yaml)"},
+};
+
+static const struct yaml_field notify_fields[] = {
+	{"default_endpoint", YAML_T_STR, AT(notify.default_endpoint), "", 0, 0, NULL,
+	 "Endpoint of grids that have none up to the root"},
+	{"concurrency", YAML_T_INT, AT(notify.concurrency), "64", 1, 1000, NULL,
+	 "Requests under way at once"},
+	{"connect_timeout", YAML_T_DURATION, AT(notify.connect_timeout_us), "5s", 100 * TIMES_MS,
+	 TIMES_MIN, NULL, "Time to connect to a receiver"},
+	{"lease", YAML_T_DURATION, AT(notify.lease_us), "90s", 5 * TIMES_SEC, TIMES_HOUR, NULL,
+	 "An alert taken by a hub that died is taken by another after this; longer than any "
+	 "endpoint's timeout"},
+	{"stop_grace", YAML_T_DURATION, AT(notify.stop_grace_us), "10s", 0, 10 * TIMES_MIN, NULL,
+	 "Time for requests under way to end when the hub stops"},
+	{"retry_scale", YAML_T_INT, AT(notify.retry_scale_pct), "100", 1, 1000, NULL,
+	 "Per cent of the retry schedule's waits (5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 5 h, 10 h "
+	 "… 3 days)"},
+	{"allow_http", YAML_T_BOOL, AT(notify.allow_http), "false", 0, 0, NULL,
+	 "Allow http:// to hosts that are not this machine"},
+	{"allow_addresses", YAML_T_NODE, AT(notify.allow_addresses), "", 0, 0, NULL,
+	 "List of ranges (10.0.0.0/8) beside the public Internet that the host names of endpoints "
+	 "may "
+	 "lead to; an address written in a URL is always taken"},
+	{"case_url", YAML_T_STR, AT(notify.case_url), "", 0, 0, NULL,
+	 "Link put into alerts; {case} is replaced by the case's number"},
+};
+
+static const struct yaml_field http_fields[] = {
+	{"listen", YAML_T_STR, AT(http.listen), "127.0.0.1:8470", 0, 0, NULL,
+	 "Address of /health and /metrics; empty quotes for none"},
+	{"max_connections", YAML_T_INT, AT(http.max_connections), "64", 1, 10000, NULL,
+	 "Connections at once"},
+};
+
+static const struct yaml_field broker_fields[] = {
+	{"name", YAML_T_STR, offsetof(struct broker_conf, name), NULL, 0, 0, NULL,
+	 "What logs and the spool call it"},
+	{"url", YAML_T_STR, offsetof(struct broker_conf, url), NULL, 0, 0, NULL,
+	 "mqtt://host:port or mqtts://host:port"},
+	{"version", YAML_T_INT, offsetof(struct broker_conf, version), "5", 3, 5, NULL,
+	 "5, or 3 for MQTT 3.1.1"},
+	{"client_id", YAML_T_STR, offsetof(struct broker_conf, client_id), NULL, 0, 0, NULL,
+	 "Fixed, and one of its own for each hub: the broker keeps the session under it"},
+	{"username", YAML_T_STR, offsetof(struct broker_conf, username), "", 0, 0, NULL,
+	 "Name to log in with; none if the certificate says who the hub is"},
+	{"password_file", YAML_T_STR, offsetof(struct broker_conf, password_file), "", 0, 0, NULL,
+	 "File with the password"},
+	{"ca_file", YAML_T_STR, offsetof(struct broker_conf, ca_file), "", 0, 0, NULL,
+	 "PEM of the CA that the broker's certificate is checked against; else the system's"},
+	{"cert_file", YAML_T_STR, offsetof(struct broker_conf, cert_file), "", 0, 0, NULL,
+	 "Client certificate (PEM)"},
+	{"key_file", YAML_T_STR, offsetof(struct broker_conf, key_file), "", 0, 0, NULL,
+	 "Its key (PEM)"},
+	{"keepalive", YAML_T_DURATION, offsetof(struct broker_conf, keepalive_us), "60s",
+	 10 * TIMES_SEC, TIMES_HOUR, NULL,
+	 "Time without traffic after which the broker is asked for a sign of life"},
+	{"session_expiry", YAML_T_DURATION, offsetof(struct broker_conf, session_expiry_us), "7d",
+	 0, YEARS(1), NULL,
+	 "How long the broker keeps what comes in while the hub is away (MQTT 5)"},
+	{"receive_maximum", YAML_T_INT, offsetof(struct broker_conf, receive_maximum), "8000", 1,
+	 65535, NULL, "Messages under way to the hub at once (MQTT 5)"},
+	{"subscriptions", YAML_T_NODE, offsetof(struct broker_conf, subscriptions), NULL, 0, 0,
+	 NULL, "List of topic, adapter and qos"},
+};
+
+static const struct yaml_field subscription_fields[] = {
+	{"topic", YAML_T_STR, offsetof(struct subscription_conf, topic), NULL, 0, 0, NULL,
+	 "MQTT filter; $share/GROUP/FILTER to share it with other hubs"},
+	{"adapter", YAML_T_STR, offsetof(struct subscription_conf, adapter), NULL, 0, 0, NULL,
+	 "Dialect of these topics: a device adapter (gridhub decode --help lists them)"},
+	{"qos", YAML_T_INT, offsetof(struct subscription_conf, qos), "1", 0, 1, NULL,
+	 "1 is what the guarantees are made for; 2 is not offered, for a killed process would lose "
+	 "messages with it"},
+};
+
+static const struct yaml_field endpoint_fields[] = {
+	{"name", YAML_T_STR, offsetof(struct endpoint_conf, name), NULL, 0, 0, NULL,
+	 "What grids call it"},
+	{"url", YAML_T_STR, offsetof(struct endpoint_conf, url), "", 0, 0, NULL,
+	 "Where to; or url_file"},
+	{"url_file", YAML_T_STR, offsetof(struct endpoint_conf, url_file), "", 0, 0, NULL,
+	 "File with the URL, when there is a key in it"},
+	{"dialect", YAML_T_STR, offsetof(struct endpoint_conf, dialect), "standard", 0, 0, NULL,
+	 "Webhook adapter"},
+	{"secret_file", YAML_T_STR, offsetof(struct endpoint_conf, secret_file), "", 0, 0, NULL,
+	 "File with the secret (standard: whsec_…; two lines while a key is rotated)"},
+	{"ca_file", YAML_T_STR, offsetof(struct endpoint_conf, ca_file), "", 0, 0, NULL,
+	 "PEM of the CA to check the receiver against; else the system's"},
+	{"timeout", YAML_T_DURATION, offsetof(struct endpoint_conf, timeout_us), "15s",
+	 100 * TIMES_MS, TIMES_MIN, NULL, "One attempt, all in all"},
+};
+
+#define TABLE(t) (t), COUNT_OF(t)
+
+const struct config_section config_sections[] = {
+	[C_ROOT] = {"", "At the top of the file", TABLE(root_fields), -1},
+	[C_LOG] = {"log", "Log lines (logfmt, on stderr)", TABLE(log_fields), S_LOG},
+	[C_DATABASE] = {"database", "PostgreSQL", TABLE(database_fields), S_DATABASE},
+	[C_SPOOL] = {"spool", "Where messages stand before they are acknowledged",
+		     TABLE(spool_fields), S_SPOOL},
+	[C_BROKER] = {"mqtt[]", "A list: one entry a broker", TABLE(broker_fields), -1},
+	[C_SUBSCRIPTION] = {"mqtt[].subscriptions[]", "What to take from it, and in which dialect",
+			    TABLE(subscription_fields), -1},
+	[C_INTAKE] = {"intake", "From the spool to readings", TABLE(intake_fields), S_INTAKE},
+	[C_RULES] = {"rules", "What is an anomaly", TABLE(rules_fields), S_RULES},
+	[C_NOTIFY] = {"notify", "Alerts to grid leaders", TABLE(notify_fields), S_NOTIFY},
+	[C_ENDPOINT] = {"endpoints[]", "A list: the receivers that grids name",
+			TABLE(endpoint_fields), -1},
+	[C_HTTP] = {"http", "Own pages", TABLE(http_fields), S_HTTP},
+};
+
+/* ---- the reference ---- */
+
+static void put_range(const struct yaml_field *f, struct buf *out)
+{
+	char lo[TIMES_DURATION_MAX], hi[TIMES_DURATION_MAX];
+	if (f->type == YAML_T_DURATION) {
+		times_format_duration(f->min, lo);
+		times_format_duration(f->max, hi);
+		buf_printf(out, " (%s to %s)", lo, hi);
+	} else if (f->type == YAML_T_INT || f->type == YAML_T_SIZE) {
+		buf_printf(out, " (%lld to %lld)", (long long)f->min, (long long)f->max);
+	} else if (f->type == YAML_T_ENUM) {
+		for (size_t i = 0; f->names[i]; i++)
+			buf_printf(out, "%s%s", i ? " | " : " (", f->names[i]);
+		buf_putc(out, ')');
+	}
+}
+
+static void put_field(const struct yaml_field *f, struct buf *out)
+{
+	static const char *const types[] = {"text",	"int",	"bool", "number",
+					    "duration", "size", "word", "list"};
+	buf_printf(out, "  %-18s %s", f->name, types[f->type]);
+	put_range(f, out);
+	if (!f->def)
+		buf_puts(out, ", required");
+	else if (f->def[0])
+		buf_printf(out, ", default %s", f->def);
+	if (f->help[0])
+		buf_printf(out, "\n      %s", f->help);
+	buf_putc(out, '\n');
+}
+
+void config_reference(struct buf *out)
+{
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
+		const struct config_section *s = &config_sections[i];
+		if (s->name[0])
+			buf_printf(out, "\n%s: %s\n", s->name, s->help);
+		else
+			buf_printf(out, "%s:\n", s->help);
+		for (size_t j = 0; j < s->n; j++) {
+			bool is_section =
+				s->fields == root_fields && s->fields[j].type == YAML_T_NODE;
+			if (!is_section)
+				put_field(&s->fields[j], out);
+		}
+	}
+}
