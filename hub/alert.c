@@ -8,10 +8,11 @@
 /* Words of the sentence a grid leader reads, by enum lang. */
 static const struct words {
 	const char *severity[4];
-	const char *recovered, *open, *close, *advice, *grid, *device, *at, *time_format;
+	const char *recovered, *flapping, *open, *close, *advice, *grid, *device, *at, *time_format;
 } words[] = {
 	{{"提示", "一般", "重要", "紧急"},
 	 "已恢复",
+	 "（反复波动）",
 	 "【",
 	 "】",
 	 "，",
@@ -21,6 +22,7 @@ static const struct words {
 	 "%Y年%m月%d日 %H:%M:%S"},
 	{{"low", "normal", "high", "urgent"},
 	 "recovered",
+	 " (comes and goes)",
 	 "[",
 	 "] ",
 	 ", ",
@@ -60,7 +62,8 @@ static void put_text(const struct words *w, const struct anomaly *a, const char 
 		strftime(at, sizeof at, w->time_format, &tm);
 #pragma GCC diagnostic pop
 	}
-	buf_printf(out, "%s%s%s%.*s", w->open, how, w->close, SL_FMT(title));
+	buf_printf(out, "%s%s%s%.*s%s", w->open, how, w->close, SL_FMT(title),
+		   a->flapping && a->kind == ANOMALY_FIRED ? w->flapping : "");
 	if (advice.n)
 		buf_printf(out, "%s%.*s", w->advice, SL_FMT(advice));
 	if (a->device->grid) {
@@ -165,12 +168,15 @@ int alert_add(struct batch *b, const struct config *conf, const struct anomaly *
 	bool matched = a->kind != ANOMALY_RECOVERED;
 	if (!ba->first_us && matched)
 		ba->first_us = a->at_us;
-	/* The first firing gives the words, else what recovered. */
-	if (a->kind != ANOMALY_SEEN && (!ba->alert.p || (a->kind == ANOMALY_FIRED && !ba->fired)))
+	bool flapping = a->flapping && a->kind == ANOMALY_FIRED;
+	/* The first firing gives the words, else what recovered; but that it flaps must be told. */
+	if (a->kind != ANOMALY_SEEN &&
+	    (!ba->alert.p || (a->kind == ANOMALY_FIRED && (!ba->fired || flapping))))
 		r = describe(b, conf, a, ba);
 	if (!r && a->kind == ANOMALY_RECOVERED)
 		r = describe_recovery(b, conf, a, ba);
 	ba->fired = ba->fired || a->kind == ANOMALY_FIRED;
+	ba->flapping = ba->flapping || flapping;
 	ba->n += matched;
 	if (matched)
 		ba->last_us = MAX_OF(ba->last_us, a->at_us);

@@ -29,6 +29,8 @@ void batch_done(struct batch *b)
 	free(b->anomalies);
 	free(b->anomaly_index);
 	free(b->rule_states);
+	free(b->shadows);
+	free(b->shadow_of_rule);
 	free(b->unknowns);
 	free(b->rejected);
 	*b = (struct batch){0};
@@ -40,25 +42,27 @@ void batch_reset(struct batch *b)
 		memset(b->state_of_slot, 0, b->slots_cap * sizeof *b->state_of_slot);
 	if (b->anomaly_index)
 		memset(b->anomaly_index, 0, b->anomaly_places * sizeof *b->anomaly_index);
+	if (b->shadow_of_rule)
+		memset(b->shadow_of_rule, 0, b->shadow_rules_cap * sizeof *b->shadow_of_rule);
 	arena_reset(&b->arena);
 	b->copy.n = BATCH_COPY_HEADER;
 	b->copy.failed = false;
 	b->last_seq = 0;
 	b->first_recv_us = b->last_recv_us = 0;
-	b->records = b->nreadings = b->nstates = b->nanomalies = b->nrule_states = b->nunknowns =
-		b->nrejected = 0;
+	b->records = b->nreadings = b->nstates = b->nanomalies = b->nrule_states = b->nshadows =
+		b->nunknowns = b->nrejected = 0;
 }
 
 bool batch_empty(const struct batch *b)
 {
-	return !b->records && !b->nanomalies && !b->nrule_states && !b->nunknowns;
+	return !b->records && !b->nanomalies && !b->nrule_states && !b->nshadows && !b->nunknowns;
 }
 
 bool batch_full(const struct batch *b, int64_t max_records)
 {
 	return b->records >= (size_t)max_records || b->arena.used > BATCH_ARENA_MAX / 2 ||
 	       b->copy.n > BATCH_COPY_MAX / 2 || b->nanomalies > BATCH_ROWS_MAX / 2 ||
-	       b->nstates > BATCH_ROWS_MAX / 2;
+	       b->nstates > BATCH_ROWS_MAX / 2 || b->nshadows > BATCH_ROWS_MAX / 2;
 }
 
 /* ---- readings ---- */
@@ -283,6 +287,40 @@ int batch_add_rule_state(struct batch *b, const struct batch_rule_state *s)
 	r = keep(b, strings, COUNT_OF(strings));
 	b->nrule_states += !r;
 	return r;
+}
+
+static int grow_shadow_index(struct batch *b, size_t need)
+{
+	size_t had = b->shadow_rules_cap;
+	int r = mem_grow(&b->shadow_of_rule, &b->shadow_rules_cap, need, BATCH_ROWS_MAX,
+			 sizeof *b->shadow_of_rule);
+	if (!r && b->shadow_rules_cap > had)
+		memset(b->shadow_of_rule + had, 0,
+		       (b->shadow_rules_cap - had) * sizeof *b->shadow_of_rule);
+	return r;
+}
+
+int batch_shadow(struct batch *b, uint32_t rule_index, struct slice rule_id, int64_t day,
+		 struct batch_shadow **ret)
+{
+	int r = grow_shadow_index(b, (size_t)rule_index + 1);
+	if (r)
+		return r;
+	uint32_t *at = &b->shadow_of_rule[rule_index];
+	struct batch_shadow *s = *at ? &b->shadows[*at - 1] : NULL;
+	/* After a reload the place may be another rule's. */
+	if (!s || s->day != day || !slice_eq(s->rule_id, rule_id)) {
+		r = mem_grow(&b->shadows, &b->shadows_cap, b->nshadows + 1, BATCH_ROWS_MAX,
+			     sizeof *b->shadows);
+		struct slice id = r ? (struct slice){0} : arena_copy(&b->arena, rule_id);
+		if (r || !id.p)
+			return r ? r : -E2BIG;
+		b->shadows[b->nshadows++] = (struct batch_shadow){.rule_id = id, .day = day};
+		*at = (uint32_t)b->nshadows;
+		s = &b->shadows[*at - 1];
+	}
+	*ret = s;
+	return 0;
 }
 
 int batch_add_unknown(struct batch *b, const struct batch_unknown *u)

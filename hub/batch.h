@@ -35,7 +35,7 @@ struct batch_anomaly { /* what became of one (device, rule) in this batch */
 	struct slice
 		recovery; /* text of the recovery, with {title} for the case's own; empty: none */
 	int severity;
-	bool fired;
+	bool fired, flapping; /* flapping: began to in this batch */
 	int64_t n, first_us, last_us,
 		recovered_us; /* recovered_us 0: not recovered at the end of the batch */
 };
@@ -46,6 +46,14 @@ struct batch_rule_state {
 	uint64_t hash;
 	int phase; /* 0: delete the row */
 	int64_t since_us, seen_us;
+	uint32_t fires;
+	int64_t fires_since_us;
+};
+
+struct batch_shadow { /* what a rule that only counts would have done; not merged over days */
+	struct slice rule_id;
+	int64_t day; /* since 1970-01-01, of the hub's zone */
+	int64_t opened, folded, recovered;
 };
 
 struct batch_unknown {
@@ -79,6 +87,10 @@ struct batch {
 	size_t anomaly_places;
 	struct batch_rule_state *rule_states;
 	size_t nrule_states, rule_states_cap;
+	struct batch_shadow *shadows;
+	size_t nshadows, shadows_cap;
+	uint32_t *shadow_of_rule; /* rule's place in its set → index + 1 in shadows */
+	size_t shadow_rules_cap;
 	struct batch_unknown *unknowns;
 	size_t nunknowns, unknowns_cap;
 	struct batch_rejected *rejected;
@@ -100,6 +112,10 @@ must_check int batch_add_reading(struct batch *b, int64_t district_id, const str
 must_check int batch_anomaly(struct batch *b, int64_t device_id, struct slice rule_id,
 			     struct batch_anomaly **ret);
 must_check int batch_add_rule_state(struct batch *b, const struct batch_rule_state *s);
+/* The tally of (rule, day), new ones zeroed but for the key; rule_index is the rule's place in the
+ * set in force. *ret is good until the next call. */
+must_check int batch_shadow(struct batch *b, uint32_t rule_index, struct slice rule_id, int64_t day,
+			    struct batch_shadow **ret);
 /* Beyond BATCH_KEPT_MAX both say 0 and keep nothing: the counters have it. */
 must_check int batch_add_unknown(struct batch *b, const struct batch_unknown *u);
 must_check int batch_add_rejected(struct batch *b, const struct batch_rejected *r);

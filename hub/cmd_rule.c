@@ -168,6 +168,7 @@ int cmd_rule(int argc, char **argv)
 {
 	static const struct cmd_verb verbs[] = {
 		{"eval", "evaluate a condition", rule_eval},
+		{"shadow", "what rules that only count have counted", cmd_rule_shadow},
 	};
 	return cmd_verbs("rule", "Rules: the language of conditions.", verbs, COUNT_OF(verbs), argc,
 			 argv);

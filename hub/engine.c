@@ -96,6 +96,8 @@ static int restore_rule_state(struct engine *en, const struct pg_rows *rows, siz
 		.since_us = pg_i64(rows, i, 4),
 		.seen_us = pg_i64(rows, i, 5),
 		.fields = pg_slice(rows, i, 6),
+		.fires = (uint32_t)pg_i64(rows, i, 7),
+		.fires_since_us = pg_i64(rows, i, 8),
 	};
 	return intake_restore(&en->in, &saved, d, times_now_us());
 }

@@ -2,11 +2,35 @@
 
 #include "alert.h"
 #include "metrics.h"
+#include "times.h"
+
+/* Days are those of the hub's zone, as people count them. */
+static int64_t local_day(int64_t us)
+{
+	time_t sec = (time_t)(us / TIMES_SEC);
+	struct tm tm;
+	return localtime_r(&sec, &tm) ? times_day(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday)
+				      : us / TIMES_DAY;
+}
+
+static int count_shadow(struct intake *in, const struct anomaly *a)
+{
+	struct batch_shadow *s = NULL;
+	int r = batch_shadow(in->batch, a->rule->index, slice_of(a->rule->id), local_day(a->at_us),
+			     &s);
+	if (r)
+		return r;
+	s->opened += a->kind == ANOMALY_FIRED;
+	s->folded += a->kind == ANOMALY_SEEN;
+	s->recovered += a->kind == ANOMALY_RECOVERED;
+	metric_add(M_RULE_SHADOW, 1);
+	return 0;
+}
 
 static int on_anomaly(void *ctx, const struct anomaly *a)
 {
 	struct intake *in = ctx;
-	return alert_add(in->batch, in->conf, a);
+	return a->rule->shadow ? count_shadow(in, a) : alert_add(in->batch, in->conf, a);
 }
 
 static const struct reason {
@@ -180,7 +204,9 @@ static int put_rule_state(void *ctx, const struct rule_saved *saved)
 				     .hash = saved->rule_hash,
 				     .phase = (int)saved->phase,
 				     .since_us = saved->since_us,
-				     .seen_us = saved->seen_us};
+				     .seen_us = saved->seen_us,
+				     .fires = saved->fires,
+				     .fires_since_us = saved->fires_since_us};
 	return batch_add_rule_state(in->batch, &s);
 }
 
@@ -188,10 +214,11 @@ static int recover_lost(struct intake *in, const struct rule_saved *saved, const
 			const struct rule *rule, int64_t now_us)
 {
 	struct anomaly a = {.kind = ANOMALY_RECOVERED, .rule = rule, .device = d, .at_us = now_us};
-	if (rule)
+	if (rule && !rule->shadow)
 		return on_anomaly(in, &a);
-	struct batch_anomaly *ba =
-		NULL; /* a rule that is gone has no words: the case's history has it */
+	/* A rule that is gone, or does not speak any more, has no words: the case's history has it.
+	 */
+	struct batch_anomaly *ba = NULL;
 	int r = batch_anomaly(in->batch, d->id, slice_of(saved->rule_id), &ba);
 	if (!r)
 		ba->recovered_us = now_us;

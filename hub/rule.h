@@ -105,6 +105,8 @@ struct rule_saved {
 	int64_t since_us;    /* when the phase began, event time */
 	int64_t seen_us;     /* event time of the last reading that was looked at */
 	struct slice fields; /* JSON object of the fields that the title needs; empty if none */
+	uint32_t fires;	     /* firings of late, by which flapping is known */
+	int64_t fires_since_us;
 };
 
 struct rule_states;

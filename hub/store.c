@@ -290,6 +290,9 @@ static int chores(struct store *s, struct err *e)
 	struct pg_arg args[] = {PGA_I(now - keep_us), PGA_I(keep_us)};
 	if (!r)
 		r = pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
+	struct pg_arg rules[] = {PGA_I(s->pos.district_id), PGA_I(keep_us)};
+	if (!r)
+		r = pg_query(s->pg, SQL_STORE_FORGET_RULES, rules, COUNT_OF(rules), e, NULL);
 	if (!r)
 		r = forget(s, SQL_STORE_FORGET_DELIVERIES, "attempts to deliver", e);
 	return r ? r : forget(s, SQL_STORE_FORGET_DEAD, "dead letters", e);

@@ -151,7 +151,7 @@ static int write_rule_states(struct writing *w, struct batch *b)
 {
 	auto_columns struct columns put, del;
 	size_t nput = 0;
-	columns_init(&put, 7);
+	columns_init(&put, 9);
 	columns_init(&del, 2);
 	if (b->nrule_states)
 		qsort(b->rule_states, b->nrule_states, sizeof *b->rule_states, cmp_rule_state);
@@ -168,8 +168,10 @@ static int write_rule_states(struct writing *w, struct batch *b)
 		pg_array_i64(&a->c[4], s->since_us);
 		pg_array_i64(&a->c[5], s->seen_us);
 		pg_array_str(&a->c[6], json_or_empty(s->fields));
+		pg_array_i64(&a->c[7], s->fires);
+		pg_array_i64(&a->c[8], s->fires_since_us);
 	}
-	struct pg_arg put_args[8] = {PGA_I(w->pos->district_id)},
+	struct pg_arg put_args[10] = {PGA_I(w->pos->district_id)},
 		      del_args[3] = {PGA_I(w->pos->district_id)};
 	size_t np = 1, nd = 1;
 	if (columns_args(&put, put_args, &np) || columns_args(&del, del_args, &nd))
@@ -178,6 +180,27 @@ static int write_rule_states(struct writing *w, struct batch *b)
 	if (!r && nput < b->nrule_states)
 		r = pg_query(w->pg, SQL_STORE_RULE_STATE_DELETE, del_args, nd, w->e, NULL);
 	return r;
+}
+
+static int write_shadows(struct writing *w, struct batch *b)
+{
+	if (!b->nshadows)
+		return 0;
+	auto_columns struct columns a;
+	columns_init(&a, 5);
+	for (size_t i = 0; i < b->nshadows; i++) {
+		const struct batch_shadow *s = &b->shadows[i];
+		pg_array_str(&a.c[0], s->rule_id);
+		pg_array_i64(&a.c[1], s->day);
+		pg_array_i64(&a.c[2], s->opened);
+		pg_array_i64(&a.c[3], s->folded);
+		pg_array_i64(&a.c[4], s->recovered);
+	}
+	struct pg_arg args[6] = {PGA_I(w->pos->district_id)};
+	size_t n = 1;
+	int r = columns_args(&a, args, &n);
+	return r ? err_set(w->e, r, "counts of shadow rules: too large")
+		 : pg_query(w->pg, SQL_STORE_SHADOW, args, n, w->e, NULL);
 }
 
 /* ---- cases ---- */
@@ -210,6 +233,7 @@ static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
 		pg_array_null(&a->c[12]);
 	pg_array_str(&a->c[13], json_or_empty(x->alert));
 	pg_array_str(&a->c[14], x->recovery);
+	pg_array_str(&a->c[15], x->flapping ? SL("t") : SL("f"));
 }
 
 static int write_cases(struct writing *w, struct batch *b)
@@ -218,11 +242,11 @@ static int write_cases(struct writing *w, struct batch *b)
 		return 0;
 	auto_columns struct columns a;
 	auto_rows struct pg_rows *rows = NULL;
-	columns_init(&a, 15);
+	columns_init(&a, 16);
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		anomaly_columns(&a, &b->anomalies[i]);
-	struct pg_arg args[18] = {PGA_I(w->pos->district_id), PGA_STR(w->pos->stream_id),
+	struct pg_arg args[19] = {PGA_I(w->pos->district_id), PGA_STR(w->pos->stream_id),
 				  PGA_I(w->pos->batch + 1)};
 	size_t n = 3;
 	int r = columns_args(&a, args, &n);
@@ -372,6 +396,8 @@ static const struct section {
 	SECTION("device_state", write_states, states, nstates, 0),
 	SECTION("rule_state", write_rule_states, rule_states, nrule_states,
 		offsetof(struct batch_rule_state, rule_id)),
+	SECTION("rule_shadow", write_shadows, shadows, nshadows,
+		offsetof(struct batch_shadow, rule_id)),
 	SECTION("grid_case", write_cases, anomalies, nanomalies,
 		offsetof(struct batch_anomaly, alert)),
 	SECTION("unknown_device", write_unknowns, unknowns, nunknowns,

@@ -2,9 +2,10 @@
 -- distinct by (device_id, rule_id). Returns: opened, folded, recovered, alerts without an endpoint.
 WITH a AS (
     SELECT * FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::jsonb[],
-                         $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[])
+                         $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[],
+                         $19::boolean[])
         AS t (device_id, rule_id, grid_id, kind, severity, title, fields,
-              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery)
+              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping)
 ), fired AS (
     INSERT INTO grid_case AS g (district_id, device_id, rule_id, grid_id, kind, severity, state, title, fields,
                                 first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch)
@@ -26,7 +27,7 @@ WITH a AS (
     WHERE NOT a.fired AND g.district_id = $1 AND g.device_id = a.device_id AND g.rule_id = a.rule_id AND g.state <> 9
     RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.opened_at, g.event_count, false AS opened
 ), touched AS (
-    SELECT c.*, a.fired, a.first_us, a.recovered_us, a.endpoint, a.alert, a.recovery
+    SELECT c.*, a.fired, a.flapping, a.first_us, a.last_us, a.recovered_us, a.endpoint, a.alert, a.recovery
     FROM (SELECT * FROM fired UNION ALL SELECT * FROM seen) c JOIN a USING (device_id, rule_id)
 ), moves AS (
     SELECT id, 1 AS step, 'filed' AS what, NULL::smallint AS from_state, 1::smallint AS to_state,
@@ -36,7 +37,9 @@ WITH a AS (
     UNION ALL
     SELECT id, 3, 'recurred', state, state, ts_from_us(first_us), NULL FROM touched WHERE fired AND NOT opened
     UNION ALL
-    SELECT id, 4, 'recovered', state, state, ts_from_us(recovered_us), NULL FROM touched WHERE recovered_us <> 0
+    SELECT id, 4, 'flapping', state, state, ts_from_us(last_us), NULL FROM touched WHERE flapping
+    UNION ALL
+    SELECT id, 5, 'recovered', state, state, ts_from_us(recovered_us), NULL FROM touched WHERE recovered_us <> 0
 ), history AS (
     INSERT INTO case_event (district_id, case_id, at, what, from_state, to_state, actor, reason)
     SELECT $1, id, at, what, from_state, to_state, 'hub', reason FROM moves ORDER BY id, step
@@ -53,7 +56,7 @@ WITH a AS (
            CASE WHEN t.endpoint IS NULL THEN 'no grid up to the root names an endpoint' END
     FROM touched t
     JOIN (SELECT id, step, CASE what WHEN 'filed' THEN 'opened' ELSE what END AS what FROM moves
-          WHERE what <> 'dispatched') m ON m.id = t.id
+          WHERE what NOT IN ('dispatched', 'flapping')) m ON m.id = t.id
     WHERE t.alert ? 'case' -- nothing is said of a rule that is gone
     ORDER BY t.id, m.step
     RETURNING endpoint IS NULL AS nowhere
