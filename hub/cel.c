@@ -6,6 +6,7 @@
  */
 #include "cel.h"
 
+#include "cel_check.h"
 #include "cel_func.h"
 
 struct loop {
@@ -50,7 +51,11 @@ static int compile_into(struct cel_program *prog, struct slice text, const struc
 	if (!prog->text.p)
 		return -ENOMEM;
 	int r = cel_parse(prog->text, &tree, diag, &root);
-	return r ? r : cel_generate(prog, root, names, diag);
+	if (!r)
+		r = cel_generate(prog, root, names, diag);
+	if (!r && names->type && !names->lenient)
+		r = cel_check(prog->text, root, names->wanted, diag);
+	return r;
 }
 
 int cel_compile(struct slice text, const struct cel_names *names, struct cel_diag *diag,
@@ -216,6 +221,9 @@ static struct cel_value call(struct cel_vm *vm, const struct cel_insn *in,
 	for (unsigned i = 0; i < in->n; i++)
 		if (args[i].type == CEL_ERROR)
 			return args[i];
+	for (unsigned i = 0; i < in->n; i++)
+		if (!(CEL_BIT(args[i].type) & cel_funcs[in->x].takes[i]))
+			return CEL_FAIL(CEL_F_OVERLOAD);
 	return cel_funcs[in->x].fn(&vm->room, args, in->n);
 }
 

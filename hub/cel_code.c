@@ -15,7 +15,7 @@ struct gen {
 	int err;   /* sticky: the first failure */
 };
 
-static void generate(struct gen *g, const struct cel_node *n);
+static void generate(struct gen *g, struct cel_node *n);
 
 /* ---- emitting ---- */
 
@@ -211,20 +211,35 @@ static int find_slot(struct gen *g, const struct cel_node *n)
 	return g->names->slot(g->names->ctx, buf_slice(&name));
 }
 
-static bool push_path(struct gen *g, const struct cel_node *n)
+/* What a slot's value may be: numbers are one type. */
+static uint32_t types_of(const struct gen *g, uint32_t slot)
+{
+	int type = g->names->type ? g->names->type(g->names->ctx, (int)slot) : CEL_UNSET;
+	uint32_t bit = type == CEL_UNSET ? CEL_ANY : CEL_BIT(type);
+	return bit & CEL_NUMBERS ? bit | CEL_NUMBERS : bit;
+}
+
+static void push_slot(struct gen *g, struct cel_node *n, uint32_t slot)
+{
+	use_slot(g, slot);
+	EMIT(g, root_of(n), 1, .op = I_SLOT, .x = slot);
+	n->types = types_of(g, slot);
+}
+
+static bool push_path(struct gen *g, struct cel_node *n)
 {
 	auto_buf struct buf name = {0};
 	struct cel_value type;
 	int slot = find_slot(g, n);
 	if (slot >= 0) {
-		use_slot(g, (uint32_t)slot);
-		EMIT(g, root_of(n), 1, .op = I_SLOT, .x = (uint32_t)slot);
+		push_slot(g, n, (uint32_t)slot);
 		return true;
 	}
 	buf_init(&name, DOTTED_MAX);
 	if (!dotted(g, n, &name) || !is_type_name(buf_slice(&name), &type))
 		return false;
 	EMIT(g, n, 1, .op = I_CONST, .x = keep_const(g, type));
+	n->types = CEL_BIT(CEL_TYPE);
 	return true;
 }
 
@@ -253,7 +268,7 @@ static void unknown_name(struct gen *g, const struct cel_node *n, struct slice n
 	unknown(g, n, CEL_F_NAME, name, names->nearest ? names->nearest(names->ctx, name) : NULL);
 }
 
-static void gen_name(struct gen *g, const struct cel_node *n)
+static void gen_name(struct gen *g, struct cel_node *n)
 {
 	int var = find_var(g, n);
 	if (var >= 0)
@@ -279,7 +294,7 @@ static bool refuse_path(struct gen *g, const struct cel_node *n)
 	return true;
 }
 
-static void gen_select(struct gen *g, const struct cel_node *n)
+static void gen_select(struct gen *g, struct cel_node *n)
 {
 	if (push_path(g, n) || refuse_path(g, n))
 		return;
@@ -287,13 +302,14 @@ static void gen_select(struct gen *g, const struct cel_node *n)
 	EMIT(g, n, 0, .op = I_SELECT, .x = keep_name(g, n->name));
 }
 
-static void gen_has(struct gen *g, const struct cel_node *n)
+static void gen_has(struct gen *g, struct cel_node *n)
 {
 	const struct cel_node *of = n->kids[0];
 	int slot = find_slot(g, of);
 	if (slot >= 0) {
 		use_slot(g, (uint32_t)slot);
 		EMIT(g, root_of(of), 1, .op = I_SLOT_HAS, .x = (uint32_t)slot);
+		n->types = CEL_BIT(CEL_BOOL);
 	} else if (of->kind == NODE_NAME && (g->names->lenient || find_var(g, of) >= 0)) {
 		refuse(g, of, "has() takes a field of the reading or of a map");
 	} else if (of->kind == NODE_NAME) {
@@ -306,7 +322,7 @@ static void gen_has(struct gen *g, const struct cel_node *n)
 
 /* ---- operators ---- */
 
-static void gen_logic(struct gen *g, const struct cel_node *n)
+static void gen_logic(struct gen *g, struct cel_node *n)
 {
 	bool and = n->op == OP_AND;
 	generate(g, n->kids[0]);
@@ -316,7 +332,7 @@ static void gen_logic(struct gen *g, const struct cel_node *n)
 	patch(g, jump);
 }
 
-static void gen_ternary(struct gen *g, const struct cel_node *n)
+static void gen_ternary(struct gen *g, struct cel_node *n)
 {
 	generate(g, n->kids[0]);
 	uint32_t choose = EMIT(g, n, -1, .op = I_CHOOSE);
@@ -344,7 +360,7 @@ static bool join_slot_cmp(struct gen *g, const struct cel_node *n, uint32_t from
 	return true;
 }
 
-static void gen_binary(struct gen *g, const struct cel_node *n)
+static void gen_binary(struct gen *g, struct cel_node *n)
 {
 	static const struct {
 		uint8_t insn, arg;
@@ -371,7 +387,7 @@ static void gen_binary(struct gen *g, const struct cel_node *n)
 /* ---- calls ---- */
 
 /* x.matches("…") with a constant pattern, which is compiled now and its faults reported now. */
-static bool gen_match(struct gen *g, const struct cel_node *n)
+static bool gen_match(struct gen *g, struct cel_node *n)
 {
 	struct cel_program *p = g->prog;
 	const struct cel_node *pattern = n->nkids == 2 ? n->kids[1] : NULL;
@@ -416,7 +432,7 @@ static const char *nearest_func(const struct gen *g, const struct cel_node *n, b
 }
 
 /* No function of CEL's: the caller may have it, as a slot that holds what it gives. */
-static void gen_foreign(struct gen *g, const struct cel_node *n)
+static void gen_foreign(struct gen *g, struct cel_node *n)
 {
 	const struct cel_names *names = g->names;
 	const struct cel_call call = {n->name, n->at, g->prog->text, n->kids, n->nkids};
@@ -437,12 +453,11 @@ static void gen_foreign(struct gen *g, const struct cel_node *n)
 	} else if (slot < 0) {
 		unknown(g, n, CEL_F_FUNCTION, n->name, near);
 	} else {
-		use_slot(g, (uint32_t)slot);
-		EMIT(g, n, 1, .op = I_SLOT, .x = (uint32_t)slot);
+		push_slot(g, n, (uint32_t)slot);
 	}
 }
 
-static void gen_call(struct gen *g, const struct cel_node *n)
+static void gen_call(struct gen *g, struct cel_node *n)
 {
 	int f = cel_func_find(n->name, n->method);
 	if (f < 0) {
@@ -468,7 +483,7 @@ static void gen_call(struct gen *g, const struct cel_node *n)
 
 /* ---- lists, maps, loops ---- */
 
-static void gen_literal(struct gen *g, const struct cel_node *n)
+static void gen_literal(struct gen *g, struct cel_node *n)
 {
 	struct cel_value v;
 	bool map = n->kind == NODE_MAP;
@@ -485,7 +500,7 @@ static void gen_literal(struct gen *g, const struct cel_node *n)
 	}
 }
 
-static void gen_loop(struct gen *g, const struct cel_node *n)
+static void gen_loop(struct gen *g, struct cel_node *n)
 {
 	unsigned loop = g->nvars;
 	if (loop == CEL_LOOPS_MAX) {
@@ -508,7 +523,7 @@ static void gen_loop(struct gen *g, const struct cel_node *n)
 	g->stack++; /* LOOP_NEXT leaves the result, on its way out */
 }
 
-static void generate(struct gen *g, const struct cel_node *n)
+static void generate(struct gen *g, struct cel_node *n)
 {
 	if (g->err)
 		return;
@@ -553,8 +568,8 @@ static void generate(struct gen *g, const struct cel_node *n)
 	}
 }
 
-int cel_generate(struct cel_program *prog, const struct cel_node *root,
-		 const struct cel_names *names, struct cel_diag *diag)
+int cel_generate(struct cel_program *prog, struct cel_node *root, const struct cel_names *names,
+		 struct cel_diag *diag)
 {
 	struct gen g = {.prog = prog, .names = names, .diag = diag};
 	generate(&g, root);

@@ -94,13 +94,15 @@ struct cel_names {
 	 * texts are checked for operands that can never fit; NULL: not checked. Numbers are one
 	 * type: a device may send 3 for 3.0. */
 	int (*type)(void *ctx, int slot);
+	uint32_t wanted; /* CEL_BIT()s of what the result may be, checked with `type`; 0: anything
+			  */
 	void *ctx;
 	bool lenient; /* an unknown name or function is an error of the evaluation, not of the text
 		       */
 };
 
 /* Append the code of the tree. -EINVAL with the diagnosis, -ENOMEM. */
-must_check int cel_generate(struct cel_program *prog, const struct cel_node *root,
+must_check int cel_generate(struct cel_program *prog, struct cel_node *root,
 			    const struct cel_names *names, struct cel_diag *diag);
 
 #endif

@@ -6,7 +6,6 @@
 #include "cel_regex.h"
 #include "cel_time.h"
 
-#define OVERLOAD CEL_FAIL(CEL_F_OVERLOAD)
 #define EDGE_63 9223372036854775808.0 /* 2 to the 63 */
 #define EDGE_64 18446744073709551616.0
 
@@ -25,21 +24,12 @@ static struct cel_value fn_size(struct cel_room *room, const struct cel_value *a
 		cel_charge(room, a->n / 64);
 		return CEL_OF_INT((int64_t)count_runes(cel_text(*a)));
 	}
-	if (a->type == CEL_BYTES || a->type == CEL_LIST || a->type == CEL_MAP)
-		return CEL_OF_INT(a->n);
-	return OVERLOAD;
-}
-
-static bool two_strings(const struct cel_value *a)
-{
-	return a[0].type == CEL_STRING && a[1].type == CEL_STRING;
+	return CEL_OF_INT(a->n);
 }
 
 static struct cel_value fn_contains(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
 	(void)n;
-	if (!two_strings(a))
-		return OVERLOAD;
 	cel_charge(room, a->n / 64);
 	return CEL_OF_BOOL(a[1].n == 0 || memmem(a[0].p, a[0].n, a[1].p, a[1].n) != NULL);
 }
@@ -47,8 +37,6 @@ static struct cel_value fn_contains(struct cel_room *room, const struct cel_valu
 static struct cel_value fn_starts_with(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
 	(void)n;
-	if (!two_strings(a))
-		return OVERLOAD;
 	cel_charge(room, a[1].n / 64);
 	struct slice head = {a[0].p, MIN_OF(a[0].n, a[1].n)};
 	return CEL_OF_BOOL(slice_eq(head, cel_text(a[1])));
@@ -57,8 +45,6 @@ static struct cel_value fn_starts_with(struct cel_room *room, const struct cel_v
 static struct cel_value fn_ends_with(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
 	(void)n;
-	if (!two_strings(a))
-		return OVERLOAD;
 	cel_charge(room, a[1].n / 64);
 	uint32_t k = MIN_OF(a[0].n, a[1].n);
 	struct slice tail = {k ? a[0].p + (a[0].n - k) : NULL, k};
@@ -73,8 +59,6 @@ static struct cel_value fn_matches(struct cel_room *room, const struct cel_value
 	size_t at;
 	char why[128];
 	bool found;
-	if (!two_strings(a))
-		return OVERLOAD;
 	if (!cel_charge(room, 10 * CEL_MATCH_STEPS + a->n / 16) ||
 	    cel_regex_new(cel_text(a[1]), &at, why, &re))
 		return CEL_FAIL(CEL_F_REGEX);
@@ -115,8 +99,6 @@ static struct cel_value fn_int(struct cel_room *room, const struct cel_value *a,
 							 : CEL_FAIL(CEL_F_RANGE);
 	if (a->type == CEL_TIMESTAMP)
 		return CEL_OF_INT(a->i);
-	if (a->type != CEL_STRING)
-		return OVERLOAD;
 	return slice_to_i64(cel_text(*a), &i) ? CEL_FAIL(CEL_F_CONVERT) : CEL_OF_INT(i);
 }
 
@@ -141,7 +123,7 @@ static struct cel_value fn_uint(struct cel_room *room, const struct cel_value *a
 	if (a->type == CEL_DOUBLE)
 		return a->d > -1 && a->d < EDGE_64 ? CEL_OF_UINT((uint64_t)a->d)
 						   : CEL_FAIL(CEL_F_RANGE);
-	return a->type == CEL_STRING ? uint_of_text(cel_text(*a)) : OVERLOAD;
+	return uint_of_text(cel_text(*a));
 }
 
 static struct cel_value double_of_text(struct slice s)
@@ -166,7 +148,7 @@ static struct cel_value fn_double(struct cel_room *room, const struct cel_value 
 		return CEL_OF_DOUBLE((double)a->i);
 	if (a->type == CEL_UINT)
 		return CEL_OF_DOUBLE((double)a->u);
-	return a->type == CEL_STRING ? double_of_text(cel_text(*a)) : OVERLOAD;
+	return double_of_text(cel_text(*a));
 }
 
 static struct cel_value fn_bool(struct cel_room *room, const struct cel_value *a, unsigned n)
@@ -179,8 +161,6 @@ static struct cel_value fn_bool(struct cel_room *room, const struct cel_value *a
 	(void)n;
 	if (a->type == CEL_BOOL)
 		return *a;
-	if (a->type != CEL_STRING)
-		return OVERLOAD;
 	for (size_t i = 0; i < COUNT_OF(words); i++)
 		for (int k = 0; k < 2; k++)
 			if (slice_is(cel_text(*a), words[i][k]))
@@ -192,8 +172,6 @@ static struct cel_value fn_bytes(struct cel_room *room, const struct cel_value *
 {
 	(void)room;
 	(void)n;
-	if (a->type != CEL_STRING && a->type != CEL_BYTES)
-		return OVERLOAD;
 	return CEL_OF_TEXT(CEL_BYTES, cel_text(*a));
 }
 
@@ -210,39 +188,20 @@ static void print_double(char *out, size_t size, double d)
 	}
 }
 
-static bool print_scalar(const struct cel_value *v, char *out, size_t size)
+static void print_scalar(const struct cel_value *v, char *out, size_t size)
 {
-	switch ((enum cel_type)v->type) {
-	case CEL_BOOL:
+	if (v->type == CEL_BOOL)
 		snprintf(out, size, "%s", v->b ? "true" : "false");
-		return true;
-	case CEL_INT:
+	else if (v->type == CEL_INT)
 		snprintf(out, size, "%" PRId64, v->i);
-		return true;
-	case CEL_UINT:
+	else if (v->type == CEL_UINT)
 		snprintf(out, size, "%" PRIu64, v->u);
-		return true;
-	case CEL_DOUBLE:
+	else if (v->type == CEL_DOUBLE)
 		print_double(out, size, v->d);
-		return true;
-	case CEL_TIMESTAMP:
+	else if (v->type == CEL_TIMESTAMP)
 		cel_timestamp_format(*v, out, size);
-		return true;
-	case CEL_DURATION:
+	else
 		cel_duration_format(*v, out, size);
-		return true;
-	case CEL_UNSET:
-	case CEL_NULL:
-	case CEL_STRING:
-	case CEL_BYTES:
-	case CEL_LIST:
-	case CEL_MAP:
-	case CEL_TYPE:
-	case CEL_ERROR:
-	case CEL_TYPE_COUNT:
-	default:
-		return false;
-	}
 }
 
 static struct cel_value fn_string(struct cel_room *room, const struct cel_value *a, unsigned n)
@@ -256,8 +215,7 @@ static struct cel_value fn_string(struct cel_room *room, const struct cel_value 
 	if (a->type == CEL_BYTES)
 		return slice_utf8_ok(cel_text(*a), &bad) ? CEL_OF_TEXT(CEL_STRING, cel_text(*a))
 							 : CEL_FAIL(CEL_F_UTF8);
-	if (!print_scalar(a, tmp, sizeof tmp))
-		return OVERLOAD;
+	print_scalar(a, tmp, sizeof tmp);
 	size_t len = strlen(tmp);
 	char *p = cel_alloc(room, len + 1);
 	if (!p)
@@ -274,7 +232,7 @@ static struct cel_value fn_timestamp(struct cel_room *room, const struct cel_val
 		return *a;
 	if (a->type == CEL_INT)
 		return cel_timestamp_of(a->i, 0);
-	return a->type == CEL_STRING ? cel_timestamp_parse(cel_text(*a)) : OVERLOAD;
+	return cel_timestamp_parse(cel_text(*a));
 }
 
 static struct cel_value fn_duration(struct cel_room *room, const struct cel_value *a, unsigned n)
@@ -283,7 +241,7 @@ static struct cel_value fn_duration(struct cel_room *room, const struct cel_valu
 	(void)n;
 	if (a->type == CEL_DURATION)
 		return *a;
-	return a->type == CEL_STRING ? cel_duration_parse(cel_text(*a)) : OVERLOAD;
+	return cel_duration_parse(cel_text(*a));
 }
 
 /* ---- parts of a timestamp or duration: x.getHours(), x.getHours("Asia/Shanghai") ---- */
@@ -295,8 +253,8 @@ static struct cel_value part(struct cel_room *room, const struct cel_value *a, u
 {
 	if (a->type == CEL_DURATION && n == 1)
 		return cel_duration_part(*a, p);
-	if (a->type != CEL_TIMESTAMP || (n == 2 && a[1].type != CEL_STRING))
-		return OVERLOAD;
+	if (a->type == CEL_DURATION)
+		return CEL_FAIL(CEL_F_OVERLOAD);
 	cel_charge(room, n == 2 ? ZONE_STEPS : 0);
 	return cel_timestamp_part(*a, n == 2 ? cel_text(a[1]) : SL("UTC"), p);
 }
@@ -319,32 +277,41 @@ PART_FN(fn_minutes, CEL_PART_MINUTES)
 PART_FN(fn_seconds, CEL_PART_SECONDS)
 PART_FN(fn_millis, CEL_PART_MILLIS)
 
+#define BOOL CEL_BIT(CEL_BOOL)
+#define INT CEL_BIT(CEL_INT)
+#define STR CEL_BIT(CEL_STRING)
+#define BYTES CEL_BIT(CEL_BYTES)
+#define TIME CEL_BIT(CEL_TIMESTAMP)
+#define SPAN CEL_BIT(CEL_DURATION)
+#define HAS_SIZE (STR | BYTES | CEL_BIT(CEL_LIST) | CEL_BIT(CEL_MAP))
+#define HAS_TEXT (BOOL | CEL_NUMBERS | STR | BYTES | TIME | SPAN)
+
 const struct cel_func cel_funcs[] = {
-	{"size", 1, 1, true, true, fn_size},
-	{"contains", 2, 2, false, true, fn_contains},
-	{"startsWith", 2, 2, false, true, fn_starts_with},
-	{"endsWith", 2, 2, false, true, fn_ends_with},
-	{"matches", 2, 2, true, true, fn_matches},
-	{"dyn", 1, 1, true, false, fn_dyn},
-	{"type", 1, 1, true, false, fn_type},
-	{"int", 1, 1, true, false, fn_int},
-	{"uint", 1, 1, true, false, fn_uint},
-	{"double", 1, 1, true, false, fn_double},
-	{"bool", 1, 1, true, false, fn_bool},
-	{"bytes", 1, 1, true, false, fn_bytes},
-	{"string", 1, 1, true, false, fn_string},
-	{"timestamp", 1, 1, true, false, fn_timestamp},
-	{"duration", 1, 1, true, false, fn_duration},
-	{"getFullYear", 1, 2, false, true, fn_year},
-	{"getMonth", 1, 2, false, true, fn_month},
-	{"getDate", 1, 2, false, true, fn_date},
-	{"getDayOfMonth", 1, 2, false, true, fn_month_day},
-	{"getDayOfWeek", 1, 2, false, true, fn_week_day},
-	{"getDayOfYear", 1, 2, false, true, fn_year_day},
-	{"getHours", 1, 2, false, true, fn_hours},
-	{"getMinutes", 1, 2, false, true, fn_minutes},
-	{"getSeconds", 1, 2, false, true, fn_seconds},
-	{"getMilliseconds", 1, 2, false, true, fn_millis},
+	{"size", 1, 1, true, true, {HAS_SIZE}, INT, fn_size},
+	{"contains", 2, 2, false, true, {STR, STR}, BOOL, fn_contains},
+	{"startsWith", 2, 2, false, true, {STR, STR}, BOOL, fn_starts_with},
+	{"endsWith", 2, 2, false, true, {STR, STR}, BOOL, fn_ends_with},
+	{"matches", 2, 2, true, true, {STR, STR}, BOOL, fn_matches},
+	{"dyn", 1, 1, true, false, {CEL_ANY}, CEL_ANY, fn_dyn},
+	{"type", 1, 1, true, false, {CEL_ANY}, CEL_BIT(CEL_TYPE), fn_type},
+	{"int", 1, 1, true, false, {CEL_NUMBERS | STR | TIME}, INT, fn_int},
+	{"uint", 1, 1, true, false, {CEL_NUMBERS | STR}, CEL_BIT(CEL_UINT), fn_uint},
+	{"double", 1, 1, true, false, {CEL_NUMBERS | STR}, CEL_BIT(CEL_DOUBLE), fn_double},
+	{"bool", 1, 1, true, false, {BOOL | STR}, BOOL, fn_bool},
+	{"bytes", 1, 1, true, false, {STR | BYTES}, BYTES, fn_bytes},
+	{"string", 1, 1, true, false, {HAS_TEXT}, STR, fn_string},
+	{"timestamp", 1, 1, true, false, {INT | STR | TIME}, TIME, fn_timestamp},
+	{"duration", 1, 1, true, false, {STR | SPAN}, SPAN, fn_duration},
+	{"getFullYear", 1, 2, false, true, {TIME, STR}, INT, fn_year},
+	{"getMonth", 1, 2, false, true, {TIME, STR}, INT, fn_month},
+	{"getDate", 1, 2, false, true, {TIME, STR}, INT, fn_date},
+	{"getDayOfMonth", 1, 2, false, true, {TIME, STR}, INT, fn_month_day},
+	{"getDayOfWeek", 1, 2, false, true, {TIME, STR}, INT, fn_week_day},
+	{"getDayOfYear", 1, 2, false, true, {TIME, STR}, INT, fn_year_day},
+	{"getHours", 1, 2, false, true, {TIME | SPAN, STR}, INT, fn_hours},
+	{"getMinutes", 1, 2, false, true, {TIME | SPAN, STR}, INT, fn_minutes},
+	{"getSeconds", 1, 2, false, true, {TIME | SPAN, STR}, INT, fn_seconds},
+	{"getMilliseconds", 1, 2, false, true, {TIME | SPAN, STR}, INT, fn_millis},
 };
 const size_t cel_funcs_count = COUNT_OF(cel_funcs);
 

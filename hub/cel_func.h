@@ -6,12 +6,13 @@
 
 #include "cel_value.h"
 
-#define CEL_ARGS_MAX 4
+#define CEL_ARGS_MAX 2
 
 struct cel_func {
 	const char *name;
-	unsigned min, max;   /* arguments, the target of a method among them */
-	bool global, method; /* size(x), x.size() */
+	unsigned min, max;		     /* arguments, the target of a method among them */
+	bool global, method;		     /* size(x), x.size() */
+	uint32_t takes[CEL_ARGS_MAX], gives; /* CEL_BIT()s; others never get to fn */
 	struct cel_value (*fn)(struct cel_room *room, const struct cel_value *args, unsigned n);
 };
 

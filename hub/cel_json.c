@@ -62,17 +62,9 @@ static void put_quoted(struct buf *out, struct cel_value v)
 	buf_putc(out, '"');
 }
 
-static const char *const keys[CEL_TYPE_COUNT] = {
-	[CEL_UNSET] = "unset",	     [CEL_NULL] = "null",   [CEL_BOOL] = "bool",
-	[CEL_INT] = "int",	     [CEL_UINT] = "uint",   [CEL_DOUBLE] = "double",
-	[CEL_STRING] = "string",     [CEL_BYTES] = "bytes", [CEL_LIST] = "list",
-	[CEL_MAP] = "map",	     [CEL_TYPE] = "type",   [CEL_TIMESTAMP] = "timestamp",
-	[CEL_DURATION] = "duration", [CEL_ERROR] = "error",
-};
-
 void cel_put_json(struct buf *out, struct cel_value v)
 {
-	buf_printf(out, "{\"%s\":", keys[v.type]);
+	buf_printf(out, "{\"%s\":", cel_type_words[v.type]);
 	switch ((enum cel_type)v.type) {
 	case CEL_BOOL:
 		buf_puts(out, v.b ? "true" : "false");
@@ -245,7 +237,7 @@ int cel_from_json(struct cel_room *room, const struct json *v, struct err *e, st
 		return bad(e, "an object with one key was expected");
 	const struct json *in = json_val(it);
 	int type = CEL_NULL;
-	while (type < CEL_ERROR && !slice_is(json_key(it), keys[type]))
+	while (type < CEL_ERROR && !slice_is(json_key(it), cel_type_words[type]))
 		type++;
 	switch ((enum cel_type)type) {
 	case CEL_NULL:

@@ -22,6 +22,38 @@ int cel_diagnose(struct cel_diag *d, struct slice text, size_t at, const char *f
 	return -EINVAL;
 }
 
+#define SHOWN_BEFORE 100 /* bytes of a long line */
+#define SHOWN_BEHIND 60
+
+static bool begins_char(struct slice text, size_t at)
+{
+	return at >= text.n || ((unsigned char)text.p[at] & 0xC0) != 0x80;
+}
+
+/* A caret's column is a terminal's: Chinese takes two of them. */
+static void put_blank(struct buf *out, unsigned char lead)
+{
+	bool wide = (lead >= 0xE3 && lead <= 0xED) || lead >= 0xEF;
+	buf_puts(out, lead == '\t' ? "\t" : wide ? "  " : " ");
+}
+
+void cel_point(struct buf *out, struct slice text, const struct cel_diag *d)
+{
+	size_t from = d->at, to = d->at;
+	while (from && text.p[from - 1] != '\n' &&
+	       (d->at - from < SHOWN_BEFORE || !begins_char(text, from)))
+		from--;
+	while (to < text.n && text.p[to] != '\n' &&
+	       (to - d->at < SHOWN_BEHIND || !begins_char(text, to)))
+		to++;
+	buf_put_slice(out, (struct slice){text.p + from, to - from});
+	buf_putc(out, '\n');
+	for (size_t i = from; i < d->at; i++)
+		if (begins_char(text, i))
+			put_blank(out, (unsigned char)text.p[i]);
+	buf_printf(out, "^ %s", d->msg);
+}
+
 /* Past the end there are NUL bytes; those inside the text are found by the position. */
 static char peek(const struct cel_lexer *lx, size_t ahead)
 {

@@ -76,5 +76,7 @@ must_check int cel_lex(struct cel_lexer *lx, struct cel_token *ret);
 /* Fill d for a fault at byte `at` of the text; returns -EINVAL. */
 int cel_diagnose(struct cel_diag *d, struct slice text, size_t at, const char *fmt, ...)
 	printf_like(4, 5);
+/* The line at fault, a caret under its place, and the message; no newline at the end. */
+void cel_point(struct buf *out, struct slice text, const struct cel_diag *d);
 
 #endif

@@ -37,6 +37,8 @@ struct cel_node {
 	uint32_t height;
 	size_t at;	 /* where an error in it is reported */
 	size_t from, to; /* its own text: byte offsets, without blanks around it */
+	uint32_t types;	 /* CEL_BIT()s of what a name or call of the caller's may be, else 0;
+			    cel_generate() fills it */
 	struct slice name;
 	struct cel_value value;
 	struct cel_node **kids;

@@ -19,6 +19,14 @@ const char *const cel_type_names[CEL_TYPE_COUNT] = {
 	[CEL_ERROR] = "error",
 };
 
+const char *const cel_type_words[CEL_TYPE_COUNT] = {
+	[CEL_UNSET] = "unset",	     [CEL_NULL] = "null",   [CEL_BOOL] = "bool",
+	[CEL_INT] = "int",	     [CEL_UINT] = "uint",   [CEL_DOUBLE] = "double",
+	[CEL_STRING] = "string",     [CEL_BYTES] = "bytes", [CEL_LIST] = "list",
+	[CEL_MAP] = "map",	     [CEL_TYPE] = "type",   [CEL_TIMESTAMP] = "timestamp",
+	[CEL_DURATION] = "duration", [CEL_ERROR] = "error",
+};
+
 const char *const cel_fault_texts[CEL_FAULT_COUNT] = {
 	[CEL_F_MISSING] = "missing field",
 	[CEL_F_NAME] = "unknown name",

@@ -29,6 +29,12 @@ enum cel_type {
 	CEL_TYPE_COUNT
 };
 extern const char *const cel_type_names[CEL_TYPE_COUNT]; /* as type() shows them */
+extern const char *const cel_type_words[CEL_TYPE_COUNT]; /* as people call them */
+
+/* Sets of types. */
+#define CEL_BIT(type_) (1u << (type_))
+#define CEL_NUMBERS (CEL_BIT(CEL_INT) | CEL_BIT(CEL_UINT) | CEL_BIT(CEL_DOUBLE))
+#define CEL_ANY (CEL_BIT(CEL_ERROR) - CEL_BIT(CEL_NULL))
 
 /* Why an evaluation has no result. */
 enum cel_fault {

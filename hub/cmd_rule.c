@@ -66,14 +66,10 @@ static int print_error(struct slice message)
 /* The line at fault with a caret under it, for people. */
 static void point_at(struct slice text, const struct cel_diag *d)
 {
-	size_t from = d->at, to;
-	while (from && text.p[from - 1] != '\n')
-		from--;
-	for (to = d->at; to < text.n && text.p[to] != '\n'; to++)
-		;
-	if (to - from <= 200)
-		fprintf(stderr, "%.*s\n%*s^ %s\n", (int)(to - from), text.p + from, d->col - 1, "",
-			d->msg);
+	auto_buf struct buf out;
+	buf_init(&out, 4096);
+	cel_point(&out, text, d);
+	fprintf(stderr, "%s\n", buf_str(&out));
 }
 
 static int evaluate(struct slice text, struct bindings *b, struct cel_vm *vm)

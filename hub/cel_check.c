@@ -1,0 +1,222 @@
+#include "cel_check.h"
+
+#include "cel_func.h"
+
+#define WORDS_MAX 80
+
+struct check {
+	struct slice text;
+	struct cel_diag *diag;
+	int err; /* sticky: the first fault */
+};
+
+static uint32_t types_of(struct check *c, const struct cel_node *n);
+
+/* ---- refusing ---- */
+
+/* "string or bytes"; int and double together are "number". */
+static const char *words(uint32_t set, char out[static WORDS_MAX])
+{
+	size_t n = 0;
+	bool number = set & CEL_BIT(CEL_INT) && set & CEL_BIT(CEL_DOUBLE);
+	out[0] = 0;
+	for (int t = CEL_NULL; t < CEL_ERROR && n < WORDS_MAX; t++) {
+		if (!(set & CEL_BIT(t)) || (number && (t == CEL_INT || t == CEL_UINT)))
+			continue;
+		n += (size_t)snprintf(out + n, WORDS_MAX - n, "%s%s", n ? " or " : "",
+				      number && t == CEL_DOUBLE ? "number" : cel_type_words[t]);
+	}
+	return out;
+}
+
+static void refuse(struct check *c, size_t at, const char *what, const char *verb, uint32_t a,
+		   const char *link, uint32_t b)
+{
+	char one[WORDS_MAX], two[WORDS_MAX];
+	if (!c->err)
+		c->err = cel_diagnose(c->diag, c->text, at, "%s %s %s%s %s", what, verb,
+				      words(a, one), link, words(b, two));
+}
+
+/* The operand n of `what` must be able to be one of `may`. Returns what it can be. */
+static uint32_t want(struct check *c, const struct cel_node *n, uint32_t may, const char *what)
+{
+	uint32_t got = types_of(c, n);
+	if (!(got & may))
+		refuse(c, n->from, what, "takes", may, ", not", got);
+	return got;
+}
+
+/* ---- operators ---- */
+
+#define CONTAINERS (CEL_BIT(CEL_LIST) | CEL_BIT(CEL_MAP))
+#define KEYS (CEL_BIT(CEL_BOOL) | CEL_BIT(CEL_INT) | CEL_BIT(CEL_UINT) | CEL_BIT(CEL_STRING))
+
+#define EQUALITY (1u << OP_EQ | 1u << OP_NE)
+#define ORDER (1u << OP_LT | 1u << OP_LE | 1u << OP_GT | 1u << OP_GE)
+#define PLUS (1u << OP_ADD)
+#define MINUS (1u << OP_SUB)
+#define FOUR (PLUS | MINUS | 1u << OP_MUL | 1u << OP_DIV)
+#define FIVE (FOUR | 1u << OP_MOD)
+#define SAME(ops_, type_, gives_)                                     \
+	{                                                             \
+		ops_, CEL_BIT(type_), CEL_BIT(type_), CEL_BIT(gives_) \
+	}
+
+static const struct {
+	uint32_t ops, a, b, gives;
+} overloads[] = {
+	{EQUALITY, CEL_ANY, CEL_ANY, CEL_BIT(CEL_BOOL)},
+	{ORDER, CEL_NUMBERS, CEL_NUMBERS, CEL_BIT(CEL_BOOL)},
+	SAME(ORDER, CEL_BOOL, CEL_BOOL),
+	SAME(ORDER, CEL_STRING, CEL_BOOL),
+	SAME(ORDER, CEL_BYTES, CEL_BOOL),
+	SAME(ORDER, CEL_TIMESTAMP, CEL_BOOL),
+	SAME(ORDER, CEL_DURATION, CEL_BOOL),
+	{1u << OP_IN, CEL_ANY, CONTAINERS, CEL_BIT(CEL_BOOL)},
+	SAME(FIVE, CEL_INT, CEL_INT),
+	SAME(FIVE, CEL_UINT, CEL_UINT),
+	{FOUR, CEL_BIT(CEL_DOUBLE), CEL_NUMBERS, CEL_BIT(CEL_DOUBLE)},
+	{FOUR, CEL_NUMBERS, CEL_BIT(CEL_DOUBLE), CEL_BIT(CEL_DOUBLE)},
+	SAME(PLUS, CEL_STRING, CEL_STRING),
+	SAME(PLUS, CEL_BYTES, CEL_BYTES),
+	SAME(PLUS, CEL_LIST, CEL_LIST),
+	SAME(PLUS | MINUS, CEL_DURATION, CEL_DURATION),
+	SAME(MINUS, CEL_TIMESTAMP, CEL_DURATION),
+	{PLUS | MINUS, CEL_BIT(CEL_TIMESTAMP), CEL_BIT(CEL_DURATION), CEL_BIT(CEL_TIMESTAMP)},
+	{PLUS, CEL_BIT(CEL_DURATION), CEL_BIT(CEL_TIMESTAMP), CEL_BIT(CEL_TIMESTAMP)},
+	{1u << OP_BRACKET, CEL_BIT(CEL_LIST), CEL_NUMBERS, CEL_ANY},
+	{1u << OP_BRACKET, CEL_BIT(CEL_MAP), KEYS | CEL_NUMBERS, CEL_ANY},
+};
+
+static uint32_t binary(struct check *c, const struct cel_node *n, enum cel_op op, const char *what)
+{
+	uint32_t a = types_of(c, n->kids[0]), b = types_of(c, n->kids[1]), gives = 0;
+	for (size_t i = 0; i < COUNT_OF(overloads); i++)
+		if (overloads[i].ops & 1u << op && overloads[i].a & a && overloads[i].b & b)
+			gives |= overloads[i].gives;
+	if (!gives)
+		refuse(c, n->at, what, "does not take", a, " and", b);
+	return gives;
+}
+
+static uint32_t operator_types(struct check *c, const struct cel_node *n)
+{
+	static const char *const signs[] = {
+		[OP_OR] = "\"||\"", [OP_AND] = "\"&&\"", [OP_EQ] = "\"==\"", [OP_NE] = "\"!=\"",
+		[OP_LE] = "\"<=\"", [OP_GE] = "\">=\"",	 [OP_LT] = "\"<\"",  [OP_GT] = "\">\"",
+		[OP_IN] = "\"in\"", [OP_ADD] = "\"+\"",	 [OP_SUB] = "\"-\"", [OP_MUL] = "\"*\"",
+		[OP_DIV] = "\"/\"", [OP_MOD] = "\"%\"",	 [OP_NOT] = "\"!\"",
+	};
+	if (n->kind == NODE_BINARY && n->op != OP_AND && n->op != OP_OR)
+		return binary(c, n, n->op, signs[n->op]);
+	if (n->op == OP_SUB) {
+		uint32_t may = CEL_BIT(CEL_INT) | CEL_BIT(CEL_DOUBLE);
+		return want(c, n->kids[0], may, signs[OP_SUB]) & may;
+	}
+	for (size_t i = 0; i < n->nkids; i++)
+		want(c, n->kids[i], CEL_BIT(CEL_BOOL), signs[n->op]);
+	return CEL_BIT(CEL_BOOL);
+}
+
+/* ---- the rest ---- */
+
+static uint32_t call_types(struct check *c, const struct cel_node *n)
+{
+	int f = cel_func_find(n->name, n->method);
+	char what[40];
+	if (f < 0)
+		return CEL_ANY;
+	snprintf(what, sizeof what, "%s()", cel_funcs[f].name);
+	for (size_t i = 0; i < n->nkids; i++)
+		want(c, n->kids[i], cel_funcs[f].takes[i], what);
+	return cel_funcs[f].gives;
+}
+
+static uint32_t loop_types(struct check *c, const struct cel_node *n)
+{
+	static const struct {
+		const char *name;
+		uint32_t gives;
+	} loops[] = {
+		[LOOP_ALL] = {"all()", CEL_BIT(CEL_BOOL)},
+		[LOOP_EXISTS] = {"exists()", CEL_BIT(CEL_BOOL)},
+		[LOOP_EXISTS_ONE] = {"exists_one()", CEL_BIT(CEL_BOOL)},
+		[LOOP_MAP] = {"map()", CEL_BIT(CEL_LIST)},
+		[LOOP_FILTER] = {"filter()", CEL_BIT(CEL_LIST)},
+	};
+	const char *what = loops[n->loop].name;
+	want(c, n->kids[0], CONTAINERS, what);
+	for (size_t i = 1; i < n->nkids; i++)
+		want(c, n->kids[i],
+		     n->loop == LOOP_MAP && i + 1 == n->nkids ? CEL_ANY : CEL_BIT(CEL_BOOL), what);
+	return loops[n->loop].gives;
+}
+
+static uint32_t literal_types(struct check *c, const struct cel_node *n)
+{
+	if (n->kind == NODE_CONST)
+		return CEL_BIT(n->value.type);
+	for (size_t i = 0; i < n->nkids; i++) {
+		uint32_t got = types_of(c, n->kids[i]);
+		if (n->kind == NODE_MAP && i % 2 == 0 && !(got & KEYS))
+			refuse(c, n->kids[i]->from, "a map's key", "is", KEYS, ", not", got);
+	}
+	return CEL_BIT(n->kind == NODE_MAP ? CEL_MAP : CEL_LIST);
+}
+
+static uint32_t select_types(struct check *c, const struct cel_node *n)
+{
+	char what[40];
+	snprintf(what, sizeof what, "\".%.*s\"", (int)MIN_OF(n->name.n, (size_t)30), n->name.p);
+	want(c, n->kids[0], CEL_BIT(CEL_MAP), what);
+	return CEL_ANY;
+}
+
+static uint32_t ternary_types(struct check *c, const struct cel_node *n)
+{
+	want(c, n->kids[0], CEL_BIT(CEL_BOOL), "\"?:\"");
+	uint32_t yes = types_of(c, n->kids[1]);
+	return yes | types_of(c, n->kids[2]);
+}
+
+static uint32_t types_of(struct check *c, const struct cel_node *n)
+{
+	if (n->types)
+		return n->types;
+	switch (n->kind) {
+	case NODE_CONST:
+	case NODE_LIST:
+	case NODE_MAP:
+		return literal_types(c, n);
+	case NODE_SELECT:
+		return select_types(c, n);
+	case NODE_INDEX:
+		return binary(c, n, OP_BRACKET, "\"[]\"");
+	case NODE_UNARY:
+	case NODE_BINARY:
+		return operator_types(c, n);
+	case NODE_TERNARY:
+		return ternary_types(c, n);
+	case NODE_CALL:
+		return call_types(c, n);
+	case NODE_HAS:
+		types_of(c, n->kids[0]);
+		return CEL_BIT(CEL_BOOL);
+	case NODE_LOOP:
+		return loop_types(c, n);
+	case NODE_NAME:
+	default:
+		return CEL_ANY;
+	}
+}
+
+int cel_check(struct slice text, const struct cel_node *root, uint32_t wanted,
+	      struct cel_diag *diag)
+{
+	struct check c = {.text = text, .diag = diag};
+	uint32_t got = types_of(&c, root);
+	if (wanted && !(got & wanted))
+		refuse(&c, root->from, "the result", "must be", wanted, ", not", got);
+	return c.err;
+}
