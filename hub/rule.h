@@ -11,6 +11,10 @@
  * `clear` true. A field that is missing, or an error, holds the state and is counted. An event rule
  * (`event: true`) has no state: each match is an anomaly of its own, folded into the open case by
  * the store.
+ *
+ * A rule that fires too often within a time (`flap`) is flapping: it stays firing until it has been
+ * quiet for that long. A rule of silence looks at no field: it fires when nothing arrives, by times
+ * of arrival, and recovers with the next reading.
  */
 #ifndef GRIDHUB_RULE_H
 #define GRIDHUB_RULE_H
@@ -96,7 +100,13 @@ typedef int (*anomaly_fn)(void *ctx, const struct anomaly *a);
 
 /* The state of one (rule, device) as it is stored; at most 300 bytes, none where there is nothing
  * to keep. */
-enum rule_phase { PHASE_OK, PHASE_PENDING, PHASE_FIRING, PHASE_CLEARING };
+enum rule_phase {
+	PHASE_OK,
+	PHASE_PENDING,
+	PHASE_FIRING,
+	PHASE_CLEARING,
+	PHASE_QUIET, /* as OK, but its firings are still counted for flapping */
+};
 struct rule_saved {
 	int64_t device_id;
 	const char *rule_id;
@@ -161,6 +171,10 @@ size_t rule_states_count(const struct rule_states *s);
 /* The first evaluation since the last call that ended in an error (a missing field is none): rule,
  * device, why. False if there was none. */
 bool rule_states_fault(struct rule_states *s, struct err *ret_why);
+/* The first adapter since the last call of which nothing at all came when a device of it would have
+ * been declared silent: it is not the device, and no silence is declared. False if there was none.
+ */
+bool rule_states_stalled(struct rule_states *s, struct err *ret_which);
 
 /*
  * What the rules remember of a device beside states: windows, last values. One blob a device (at

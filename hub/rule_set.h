@@ -16,6 +16,8 @@ struct rule_hold {
 	int64_t us;
 };
 
+#define FLAP_COUNT_MAX 100
+
 struct rule_code {
 	struct cel_program *when, *clear; /* when: NULL = always (of a rule of silence); clear: NULL
 					     = not `when` */
@@ -24,8 +26,10 @@ struct rule_code {
 	const struct schedule **during, **except; /* cases are opened only while one of during (if
 						     there are any) and none of except is open */
 	size_t nduring, nexcept;
-	uint32_t flap_count;		   /* so many firings … 0 = never damped */
-	int64_t flap_us;		   /* … within so long is flapping */
+	uint32_t flap_count; /* so many firings … 0 = never damped */
+	int64_t flap_us;     /* … within so long is flapping */
+	int64_t recheck_us;  /* > 0: time windows run empty so long after the last reading that was
+				looked at */
 	struct title titles[2], advice[2]; /* by enum lang; advice may be empty */
 };
 
