@@ -1,6 +1,7 @@
 #include "alert.h"
 
 #include "json.h"
+#include "rule_kind.h"
 #include "times.h"
 
 #define ALERT_MAX 16384
@@ -79,12 +80,16 @@ static void put_member(struct buf *out, const char *key, const char *value)
 	json_put_str(out, slice_of(value ? value : ""));
 }
 
-static void put_alert(const struct anomaly *a, struct slice title, struct slice fields,
-		      struct slice text, struct buf *out)
+static void put_alert(const struct anomaly *a, enum lang lang, struct slice title,
+		      struct slice fields, struct slice text, struct buf *out)
 {
 	const struct grid *g = a->device->grid;
 	buf_puts(out, "{\"case\":{");
 	put_member(out, "kind", a->rule->kind);
+	if (a->rule->listed) {
+		put_member(out, "kind_name", a->rule->listed->name[lang]);
+		put_member(out, "department", a->rule->listed->department[lang]);
+	}
 	put_member(out, "severity", severity_names[a->rule->severity]);
 	put_member(out, "rule", a->rule->id);
 	json_put_key(out, "title");
@@ -133,7 +138,7 @@ static int describe(struct batch *b, const struct config *conf, const struct ano
 		buf_put_slice(&fields, a->fields);
 	put_text(&words[lang], a, words[lang].severity[a->rule->severity], buf_slice(&title),
 		 buf_slice(&advice), &text);
-	put_alert(a, buf_slice(&title), buf_slice(&fields), buf_slice(&text), &alert);
+	put_alert(a, lang, buf_slice(&title), buf_slice(&fields), buf_slice(&text), &alert);
 	if (fields.failed || alert.failed)
 		return -E2BIG;
 	struct slice endpoint = endpoint_of(conf, a->device);

@@ -30,6 +30,7 @@ extern const char *const severity_names[]; /* "low", "normal", "high", "urgent",
 
 struct rules; /* a loaded set */
 struct rule_code;
+struct rule_kind;
 
 /* Whose state it is: of each device, or of each grid (hosted by the device that began it). */
 enum rule_scope { SCOPE_DEVICE, SCOPE_GRID };
@@ -38,6 +39,7 @@ extern const char *const rule_scope_names[]; /* "device", "grid", NULL */
 struct rule {
 	const char *id;
 	const char *kind; /* code of the responsibility list, e.g. event-0192 */
+	const struct rule_kind *listed; /* its entry (rule_kind.h); NULL: there is no list */
 	enum severity severity;
 	enum device_class class; /* CLASS_UNKNOWN = any */
 	enum rule_scope scope;

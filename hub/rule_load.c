@@ -1,9 +1,11 @@
 #include "rule_load.h"
+#include "rule_kind.h"
 
 #include <dirent.h>
 #include <unistd.h>
 
 #define REPORT_LINES 100
+#define PATH_BYTES 4096
 
 /* ---- the report ---- */
 
@@ -29,6 +31,11 @@ static void report(struct buf *out, size_t *count, const struct err *e)
 void rule_load_error(struct loader *l, const struct err *e)
 {
 	report(&l->report->errors, &l->report->nerrors, e);
+}
+
+void rule_load_on_fault(void *ctx, const struct err *e)
+{
+	rule_load_error(ctx, e);
 }
 
 void rule_load_warning(struct loader *l, const struct err *e)
@@ -102,10 +109,8 @@ static void load_file(struct loader *l, const char *path)
 	l->file = kept.p;
 	l->text = (struct slice){text, n};
 	const struct yaml_node *list = NULL;
-	if (yaml_bind(doc, yaml_root(doc), rules_top, 1, &list, &e)) {
-		rule_load_error(l, &e);
+	if (yaml_bind_all(doc, yaml_root(doc), rules_top, 1, &list, rule_load_on_fault, l))
 		return;
-	}
 	if (list->kind != YAML_SEQ)
 		rule_load_fault(l, list, "rules", "a list was expected");
 	for (size_t i = 0; list->kind == YAML_SEQ && i < list->n; i++)
@@ -130,33 +135,55 @@ static void find_duplicates(struct loader *l)
 
 static int is_pack(const struct dirent *d)
 {
+	static const char *const others[] = {"fields.yaml", "kinds.yaml", "schedules.yaml"};
 	struct slice name = slice_of(d->d_name);
-	return name.p[0] != '.' && slice_ends(name, ".yaml") && !slice_is(name, "fields.yaml");
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		if (slice_is(name, others[i]))
+			return 0;
+	return name.p[0] != '.' && slice_ends(name, ".yaml");
 }
 
-static bool is_there(const char *path)
+static int load_words(struct loader *l, const char *path)
 {
-	return access(path, F_OK) == 0;
+	return rule_words_load(path, rule_load_on_fault, l, &l->words);
 }
 
-static void fault(void *ctx, const struct err *e)
+static int load_kinds(struct loader *l, const char *path)
 {
-	rule_load_error(ctx, e);
+	return rule_kinds_load(path, rule_load_on_fault, l, &l->set->kinds);
+}
+
+/* What rules refer to; each file may be missing, then nothing is doubted. */
+static int load_references(struct loader *l, const char *dir)
+{
+	static const struct {
+		const char *name;
+		int (*load)(struct loader *l, const char *path);
+	} files[] = {
+		{"fields.yaml", load_words},
+		{"kinds.yaml", load_kinds},
+	};
+	char path[PATH_BYTES];
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, files[i].name);
+		if (access(path, F_OK) == 0 && files[i].load(l, path) == -ENOMEM)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int load_all(struct loader *l, const char *dir, struct dirent **names, int n)
 {
-	char path[4096];
-	int len = snprintf(path, sizeof path, "%s/fields.yaml", dir);
-	if (len < 0 || (size_t)len + sizeof names[0]->d_name > sizeof path)
+	char path[PATH_BYTES];
+	if (strlen(dir) + sizeof names[0]->d_name + 1 > sizeof path)
 		return -ENAMETOOLONG;
-	if (is_there(path) && rule_words_load(path, fault, l, &l->words) == -ENOMEM)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
+	int r = load_references(l, dir);
+	for (int i = 0; i < n && !r; i++) {
 		snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
 		load_file(l, path);
 	}
-	int r = rule_set_finish(l->set);
+	if (!r)
+		r = rule_set_finish(l->set);
 	if (r)
 		return r;
 	find_duplicates(l);

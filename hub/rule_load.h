@@ -21,6 +21,8 @@ struct loader {
 
 void rule_load_error(struct loader *l, const struct err *e);
 void rule_load_warning(struct loader *l, const struct err *e);
+/* As rule_load_error, for the functions that hand faults on; ctx is the loader. */
+void rule_load_on_fault(void *ctx, const struct err *e);
 /* "file:line:col: key "K": text", of the value v (NULL: the file). Returns -EINVAL. */
 int rule_load_fault(struct loader *l, const struct yaml_node *v, const char *key, const char *fmt,
 		    ...) printf_like(4, 5);
@@ -37,6 +39,18 @@ struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node
 					const char *key);
 /* In both languages; ret[] by enum lang. 0 or -EINVAL, told. */
 must_check int rule_text_titles(struct loader *l, const struct yaml_node *v, struct title *ret);
+
+/* ---- what time does to a rule (rule_time.c) ---- each 0 or -EINVAL, told ---- */
+/* `for: 20m` or `for: {night: 10m, else: 20m}` */
+must_check int rule_time_hold(struct loader *l, const struct yaml_node *v, struct rule *rule,
+			      struct rule_code *code);
+/* `during: night` or `except: [night, collection]` */
+must_check int rule_time_gate(struct loader *l, const struct yaml_node *v, const char *key,
+			      const struct schedule ***ret, size_t *ret_n);
+/* `silent: 3x` or `silent: 2h` */
+must_check int rule_time_silence(struct loader *l, const struct yaml_node *v, struct rule *rule);
+/* `flap: {count: 5, within: 1h}` or `flap: off`; v NULL: the default */
+must_check int rule_time_flap(struct loader *l, const struct yaml_node *v, struct rule_code *code);
 
 /* ---- one rule (rule_make.c) ---- */
 /* The map is a rule: into the set with it, or faults into the report. */

@@ -1,16 +1,19 @@
 #include <inttypes.h>
 
+#include "rule_kind.h"
 #include "rule_load.h"
+#include "rule_names.h"
 #include "times.h"
 
 #define HOLD_MAX (30 * TIMES_DAY)
 
 struct rule_yaml {
 	const char *id, *kind, *why;
-	int class, severity;
+	int class, severity, scope;
 	const struct yaml_node *when, *clear, *title, *advice;
-	int64_t for_us, clear_for_us;
-	bool event;
+	const struct yaml_node *hold, *silent, *flap;
+	int64_t clear_for_us;
+	bool event, shadow;
 };
 
 /* By enum device_class; CLASS_UNKNOWN stands for any. */
@@ -20,14 +23,17 @@ static const char *const class_names[] = {"any", "camera", "sensor", "bin", NULL
 static const struct yaml_field rule_table[] = {
 	{"id", YAML_T_STR, R(id), NULL, 0, 0, NULL, "a-z, 0-9, _ . -; unique in all files"},
 	{"class", YAML_T_ENUM, R(class), "any", 0, 0, class_names, "devices it is for"},
-	{"when", YAML_T_NODE, R(when), NULL, 0, 0, NULL, "the condition"},
-	{"for", YAML_T_DURATION, R(for_us), "0", 0, HOLD_MAX, NULL,
-	 "how long it must hold before it fires"},
+	{"when", YAML_T_NODE, R(when), "", 0, 0, NULL, "the condition"},
+	{"for", YAML_T_NODE, R(hold), "", 0, 0, NULL, "how long it must hold before it fires"},
 	{"clear", YAML_T_NODE, R(clear), "", 0, 0, NULL,
 	 "what must be true for recovery, beside `when` being false"},
 	{"clear_for", YAML_T_DURATION, R(clear_for_us), "0", 0, HOLD_MAX, NULL,
 	 "how long recovery must hold"},
 	{"event", YAML_T_BOOL, R(event), "false", 0, 0, NULL, "each match stands for itself"},
+	{"silent", YAML_T_NODE, R(silent), "", 0, 0, NULL, "fires when nothing came for so long"},
+	{"scope", YAML_T_ENUM, R(scope), "device", 0, 0, rule_scope_names, "whose state it is"},
+	{"flap", YAML_T_NODE, R(flap), "", 0, 0, NULL, "when it comes and goes too often"},
+	{"shadow", YAML_T_BOOL, R(shadow), "false", 0, 0, NULL, "judged, but only counted"},
 	{"kind", YAML_T_STR, R(kind), NULL, 0, 0, NULL, "code of the responsibility list"},
 	{"severity", YAML_T_ENUM, R(severity), "normal", 0, 0, severity_names, "how bad it is"},
 	{"title", YAML_T_NODE, R(title), NULL, 0, 0, NULL, "zh-CN and en"},
@@ -35,6 +41,23 @@ static const struct yaml_field rule_table[] = {
 	 "zh-CN and en: what to do, said behind the title until it has recovered"},
 	{"why", YAML_T_STR, R(why), "", 0, 0, NULL, "why its numbers are what they are"},
 };
+
+/* A rule while it is being made. */
+struct draft {
+	struct loader *l;
+	const struct yaml_node *map;
+	struct rule_yaml y;
+	struct rule rule;
+	struct rule_code code;
+	bool bad;
+};
+
+static void note(struct draft *d, int r)
+{
+	d->bad = d->bad || r;
+}
+
+/* ---- what makes no sense ---- */
 
 static bool good_id(const char *id)
 {
@@ -44,109 +67,167 @@ static bool good_id(const char *id)
 	return strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
 }
 
-static int check_rule(struct loader *l, const struct yaml_node *map, const struct rule_yaml *y)
+/* Keys that do not go with event rules, or with rules of silence. */
+static const struct clash {
+	bool event, silent;
+	const char *key, *why;
+} clashes[] = {
+	{true, false, "for", "an event rule has no state that could last"},
+	{true, false, "clear", "an event rule has no state that could last"},
+	{true, false, "clear_for", "an event rule has no state that could last"},
+	{true, false, "flap", "an event rule has no state that could come and go"},
+	{true, false, "scope", "an event rule has no state that a grid could share"},
+	{false, true, "event", "a rule of silence has a state: the device is silent, or it is not"},
+	{false, true, "for", "`silent` says already how long"},
+	{false, true, "clear", "a device that speaks is not silent: the next reading ends it"},
+	{false, true, "scope", "silence is that of a device"},
+};
+
+static void check_keys(struct draft *d)
 {
-	static const char *const state_only[] = {"for", "clear", "clear_for"};
-	int r = 0;
-	if (!good_id(y->id))
-		r = rule_load_fault(l, yaml_get(map, "id"), "id",
-				    "value \"%.80s\" is not 1 to %d of a-z, 0-9, _ . - beginning "
-				    "with a letter or digit",
-				    y->id, RULE_ID_MAX);
-	for (size_t i = 0; y->event && i < COUNT_OF(state_only); i++) {
-		const struct yaml_node *v = yaml_get(map, state_only[i]);
-		if (v)
-			r = rule_load_fault(l, v, state_only[i],
-					    "an event rule has no state that could last");
+	for (size_t i = 0; i < COUNT_OF(clashes); i++) {
+		const struct clash *c = &clashes[i];
+		const struct yaml_node *v = yaml_get(d->map, c->key);
+		if (v && ((c->event && d->y.event && !d->y.silent) || (c->silent && d->y.silent)))
+			note(d, rule_load_fault(d->l, v, c->key, "%s", c->why));
 	}
-	return r;
+	if (!d->y.when && !d->y.silent && !d->bad)
+		note(d, rule_load_fault(d->l, d->map, NULL, "key \"when\" is missing"));
 }
 
-static uint64_t rule_hash(const struct rule_yaml *y)
+static void check_names(struct draft *d)
 {
+	struct loader *l = d->l;
+	const struct rule_kinds *kinds = l->set->kinds;
+	if (d->y.id && !good_id(d->y.id))
+		note(d, rule_load_fault(l, yaml_get(d->map, "id"), "id",
+					"value \"%.80s\" is not 1 to %d of a-z, 0-9, _ . - "
+					"beginning with a letter or digit",
+					d->y.id, RULE_ID_MAX));
+	if (!d->y.kind || !kinds)
+		return;
+	d->rule.listed = rule_kinds_find(kinds, slice_of(d->y.kind));
+	if (d->rule.listed)
+		return;
+	const char *near = rule_kinds_nearest(kinds, slice_of(d->y.kind));
+	note(d, rule_load_fault(l, yaml_get(d->map, "kind"), "kind",
+				"no \"%.80s\" in kinds.yaml%s%s%s", d->y.kind,
+				near ? " (did you mean \"" : "", near ? near : "",
+				near ? "\"?)" : ""));
+}
+
+/* ---- reading ---- */
+
+static struct cel_program *condition(struct draft *d, const struct yaml_node *v, const char *key)
+{
+	struct cel_program *p = v ? rule_text_condition(d->l, v, key) : NULL;
+	note(d, v && !p);
+	return p;
+}
+
+/* A silent device says nothing that could be looked at. */
+static void check_filter(struct draft *d)
+{
+	const struct cel_program *p = d->code.when;
+	for (size_t i = 0; d->y.silent && p && i < p->nslots; i++)
+		if (p->slots[i] >= SLOT_FIRST_FIELD) {
+			note(d, rule_load_fault_in(d->l, d->y.when,
+						   rule_names_first_use(p, p->slots[i]), "when",
+						   "beside `silent` it may ask for device and grid "
+						   "only"));
+			return;
+		}
+}
+
+static void read_texts(struct draft *d)
+{
+	const struct rule_yaml *y = &d->y;
+	d->code.when = condition(d, y->when, "when");
+	d->code.clear = condition(d, y->clear, "clear");
+	check_filter(d);
+	if (y->title)
+		note(d, rule_text_titles(d->l, y->title, d->code.titles));
+	if (y->advice)
+		note(d, rule_text_titles(d->l, y->advice, d->code.advice));
+}
+
+static void read_times(struct draft *d)
+{
+	const struct rule_yaml *y = &d->y;
+	if (y->hold)
+		note(d, rule_time_hold(d->l, y->hold, &d->rule, &d->code));
+	if (y->silent)
+		note(d, rule_time_silence(d->l, y->silent, &d->rule));
+	if (!y->event)
+		note(d, rule_time_flap(d->l, y->flap, &d->code));
+}
+
+static void put_text(struct buf *b, const struct yaml_node *v)
+{
+	if (v)
+		buf_put(b, v->str, v->n);
+	buf_putc(b, v ? 0 : 1);
+}
+
+/* Of all that decides what it does with a reading: states of another hash are of another rule. */
+static uint64_t hash_of(const struct draft *d)
+{
+	const struct rule *r = &d->rule;
+	const struct rule_code *c = &d->code;
 	auto_buf struct buf b;
 	buf_init(&b, 4 * CEL_TEXT_MAX);
-	buf_put(&b, y->when->str, y->when->n + 1);
-	if (y->clear)
-		buf_put(&b, y->clear->str, y->clear->n + 1);
-	buf_printf(&b, "%" PRId64 " %" PRId64 " %d %d", y->for_us, y->clear_for_us, y->class,
-		   y->event);
+	put_text(&b, d->y.when);
+	put_text(&b, d->y.clear);
+	buf_printf(&b, "%" PRId64 " %" PRId64 " %d %d %d %d %" PRId64 " %u %u %" PRId64, r->for_us,
+		   r->clear_for_us, (int)r->class, r->event, (int)r->scope, r->shadow, r->silent_us,
+		   r->silent_intervals, c->flap_count, c->flap_us);
 	return hash64(buf_slice(&b), 0);
 }
 
-static int add_rule(struct loader *l, const struct yaml_node *map, const struct rule_yaml *y,
-		    const struct rule_code *code)
+static int keep(struct draft *d)
 {
-	struct rules *set = l->set;
-	struct slice id = arena_copy(&set->arena, slice_of(y->id));
-	struct slice kind = arena_copy(&set->arena, slice_of(y->kind));
-	struct rule_code *keep = arena_alloc(&set->arena, sizeof *keep);
+	struct rules *set = d->l->set;
+	struct slice id = arena_copy(&set->arena, slice_of(d->y.id));
+	struct slice kind = arena_copy(&set->arena, slice_of(d->y.kind));
+	struct rule_code *code = arena_alloc(&set->arena, sizeof *code);
 	int r = mem_grow(&set->v, &set->cap, set->n + 1, RULES_MAX, sizeof *set->v);
-	if (r || !id.p || !kind.p || !keep)
+	if (r || !id.p || !kind.p || !code)
 		return r == -E2BIG ? r : -ENOMEM;
-	*keep = *code;
-	set->v[set->n++] = (struct rule){
-		.id = id.p,
-		.kind = kind.p,
-		.severity = (enum severity)y->severity,
-		.class = (enum device_class)y->class,
-		.event = y->event,
-		.for_us = y->for_us,
-		.clear_for_us = y->clear_for_us,
-		.hash = rule_hash(y),
-		.file = l->file,
-		.line = map->line,
-		.code = keep,
-	};
+	*code = d->code;
+	d->rule.id = id.p;
+	d->rule.kind = kind.p;
+	d->rule.hash = hash_of(d);
+	d->rule.code = code;
+	set->v[set->n++] = d->rule;
 	return 0;
-}
-
-/* Its texts, each told of if it has a fault. 0 or -EINVAL; the programs are the caller's. */
-static int load_texts(struct loader *l, const struct rule_yaml *y, struct rule_code *code)
-{
-	int r = 0;
-	code->when = rule_text_condition(l, y->when, "when");
-	if (!code->when)
-		r = -EINVAL;
-	code->clear = y->clear ? rule_text_condition(l, y->clear, "clear") : NULL;
-	if (y->clear && !code->clear)
-		r = -EINVAL;
-	if (rule_text_titles(l, y->title, code->titles))
-		r = -EINVAL;
-	if (y->advice && rule_text_titles(l, y->advice, code->advice))
-		r = -EINVAL;
-	return r;
-}
-
-static void try_condition(struct loader *l, const struct yaml_node *map, const char *key)
-{
-	const struct yaml_node *v = yaml_get(map, key);
-	if (v)
-		cel_free(rule_text_condition(l, v, key));
 }
 
 void rule_make(struct loader *l, const struct yaml_node *map)
 {
-	struct rule_yaml y;
-	struct rule_code code = {0};
-	struct err e;
-	if (yaml_bind(l->doc, map, rule_table, COUNT_OF(rule_table), &y, &e)) {
-		/* Go on with what can be looked at, so that the person sees all of it at once. */
-		rule_load_error(l, &e);
-		try_condition(l, map, "when");
-		try_condition(l, map, "clear");
+	struct draft d = {.l = l, .map = map};
+	/* One fault does not hide the next: the person sees all of them at once. */
+	note(&d, yaml_bind_all(l->doc, map, rule_table, COUNT_OF(rule_table), &d.y,
+			       rule_load_on_fault, l));
+	if (map->kind != YAML_MAP)
 		return;
-	}
-	int bad = check_rule(l, map, &y), r = load_texts(l, &y, &code);
-	if (!bad && !r) {
-		r = add_rule(l, map, &y, &code);
-		if (r)
-			rule_load_fault(l, map, NULL, "%s",
-					r == -E2BIG ? "more rules than a set can hold"
-						    : "out of memory");
-	}
-	if (bad || r) {
-		cel_free(code.when);
-		cel_free(code.clear);
+	d.rule.class = (enum device_class)d.y.class;
+	d.rule.severity = (enum severity)d.y.severity;
+	d.rule.scope = (enum rule_scope)d.y.scope;
+	d.rule.event = d.y.event;
+	d.rule.shadow = d.y.shadow;
+	d.rule.clear_for_us = d.y.clear_for_us;
+	d.rule.file = l->file;
+	d.rule.line = map->line;
+	check_names(&d);
+	check_keys(&d);
+	read_times(&d);
+	read_texts(&d);
+	int r = d.bad ? 0 : keep(&d);
+	if (r)
+		rule_load_fault(l, map, NULL, "%s",
+				r == -E2BIG ? "more rules than a set can hold" : "out of memory");
+	if (d.bad || r) {
+		cel_free(d.code.when);
+		cel_free(d.code.clear);
 	}
 }

@@ -1,4 +1,5 @@
 #include "rule_set.h"
+#include "rule_kind.h"
 
 #define ARENA_MAX ((size_t)1024 * 1024 * 1024)
 
@@ -85,6 +86,7 @@ void rules_unref(struct rules *r)
 	free(r->v);
 	free(r->slots.names);
 	free(r->slots.heads);
+	rule_kinds_free(r->kinds);
 	arena_done(&r->arena);
 	free(r);
 }
@@ -125,8 +127,11 @@ static int by_id(const void *a, const void *b, void *ctx)
 	return c ? c : (x->index > y->index) - (x->index < y->index);
 }
 
+/* Rules of silence look at no reading. */
 static bool fits(const struct rule *r, size_t class)
 {
+	if (r->silent_us || r->silent_intervals)
+		return false;
 	return r->class == CLASS_UNKNOWN || r->class == (enum device_class) class;
 }
 

@@ -54,7 +54,9 @@ struct rule_list {
 
 struct rules {
 	unsigned refs;
-	struct arena arena; /* strings, titles, codes, the index */
+	struct arena arena;	   /* strings, titles, codes, the index */
+	struct rule_kinds *kinds;  /* owned; NULL: there is no kinds.yaml */
+	struct calendar *calendar; /* owned; NULL: there is no schedules.yaml */
 	struct rule *v;
 	size_t n, cap;
 	uint32_t *by_id; /* indices, sorted by id */

@@ -65,14 +65,11 @@ static int load_title(struct loader *l, const struct yaml_node *v, struct title 
 
 int rule_text_titles(struct loader *l, const struct yaml_node *v, struct title *ret)
 {
-	struct title_yaml t;
-	struct err e;
-	int r = yaml_bind(l->doc, v, title_table, COUNT_OF(title_table), &t, &e);
-	if (r) {
-		rule_load_error(l, &e);
-		return -EINVAL;
-	}
-	r = load_title(l, t.lang[LANG_ZH_CN], &ret[LANG_ZH_CN]);
+	struct title_yaml t = {0};
+	int r = yaml_bind_all(l->doc, v, title_table, COUNT_OF(title_table), &t, rule_load_on_fault,
+			      l);
+	if (t.lang[LANG_ZH_CN] && load_title(l, t.lang[LANG_ZH_CN], &ret[LANG_ZH_CN]))
+		r = -EINVAL;
 	ret[LANG_EN] = ret[LANG_ZH_CN];
 	if (t.lang[LANG_EN] && load_title(l, t.lang[LANG_EN], &ret[LANG_EN]))
 		r = -EINVAL;

@@ -43,8 +43,7 @@ static int add_word(struct rule_words *w, const struct yaml_node *map, struct er
 	return r;
 }
 
-int rule_words_load(const char *path, void (*fault)(void *ctx, const struct err *e), void *ctx,
-		    struct rule_words *ret)
+int rule_words_load(const char *path, yaml_fault_fn fault, void *ctx, struct rule_words *ret)
 {
 	const struct yaml_node *list = NULL;
 	struct err e;

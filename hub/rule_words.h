@@ -20,8 +20,8 @@ struct rule_words {
 };
 
 /* Every fault is handed to fault(); what is good is kept. -EINVAL if there was one, -ENOMEM. */
-must_check int rule_words_load(const char *path, void (*fault)(void *ctx, const struct err *e),
-			       void *ctx, struct rule_words *ret);
+must_check int rule_words_load(const char *path, yaml_fault_fn fault, void *ctx,
+			       struct rule_words *ret);
 void rule_words_done(struct rule_words *w);
 const struct rule_word *rule_words_find(const struct rule_words *w, struct slice name);
 /* Is there reason to doubt the name? */

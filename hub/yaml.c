@@ -1,5 +1,6 @@
 #include "yaml.h"
 
+#include <assert.h>
 #include <yaml.h>
 
 #include "times.h"
@@ -405,6 +406,14 @@ static int bind_value(const struct yaml_doc *doc, const struct yaml_node *v,
 	return 0;
 }
 
+int yaml_bind_one(const struct yaml_doc *doc, const struct yaml_node *v, const struct yaml_field *f,
+		  void *ret, struct err *e)
+{
+	struct yaml_field here = *f;
+	here.offset = 0;
+	return bind_value(doc, v, &here, ret, e);
+}
+
 static int bind_default(const struct yaml_doc *doc, const struct yaml_node *map,
 			const struct yaml_field *f, void *ret, struct err *e)
 {
@@ -422,45 +431,87 @@ static int bind_default(const struct yaml_doc *doc, const struct yaml_node *map,
 	return 0;
 }
 
-static int unknown_key(const struct yaml_doc *doc, const struct yaml_node *key,
-		       const struct yaml_field *f, size_t nf, struct err *e)
+/* The place of the name in the table; nf when it is not there, *ret_near is then the nearest. */
+static size_t find_field(const struct yaml_field *f, size_t nf, const char *name, size_t *ret_near)
 {
-	size_t best = 4, at = nf;
+	size_t best = 4;
+	*ret_near = nf;
 	for (size_t i = 0; i < nf; i++) {
-		size_t d = name_distance(slice_of(f[i].name), slice_of(key->str));
+		if (strcmp(f[i].name, name) == 0)
+			return i;
+		size_t d = name_distance(slice_of(f[i].name), slice_of(name));
 		if (d < best) {
 			best = d;
-			at = i;
+			*ret_near = i;
 		}
 	}
-	if (at < nf)
-		return yaml_err(doc, key, e, -EINVAL,
-				"unknown key \"%.80s\" (did you mean \"%s\"?)", key->str,
-				f[at].name);
-	return yaml_err(doc, key, e, -EINVAL, "unknown key \"%.80s\"", key->str);
+	return nf;
+}
+
+#define BIND_FIELDS_MAX 64
+
+/* Keys that are in no table; *ret_meant has a bit for each field that one of them is near to. */
+static int bind_unknown(const struct yaml_doc *doc, const struct yaml_node *map,
+			const struct yaml_field *f, size_t nf, yaml_fault_fn fault, void *ctx,
+			uint64_t *ret_meant)
+{
+	int res = 0;
+	struct err e;
+	for (size_t k = 0; map && k < map->n; k++) {
+		const struct yaml_node *key = map->keys[k];
+		size_t near;
+		if (find_field(f, nf, key->str, &near) < nf)
+			continue;
+		if (near < nf)
+			*ret_meant |= UINT64_C(1) << near;
+		res = yaml_err(doc, key, &e, -EINVAL, "unknown key \"%.80s\"%s%s%s", key->str,
+			       near < nf ? " (did you mean \"" : "", near < nf ? f[near].name : "",
+			       near < nf ? "\"?)" : "");
+		fault(ctx, &e);
+	}
+	return res;
+}
+
+int yaml_bind_all(const struct yaml_doc *doc, const struct yaml_node *map,
+		  const struct yaml_field *f, size_t nf, void *ret, yaml_fault_fn fault, void *ctx)
+{
+	struct err e;
+	uint64_t meant = 0;
+	assert(nf <= BIND_FIELDS_MAX);
+	if (map && yaml_is_null(map))
+		map = NULL;
+	if (map && map->kind != YAML_MAP) {
+		yaml_err(doc, map, &e, -EINVAL, "a map of keys and values was expected");
+		fault(ctx, &e);
+		return -EINVAL;
+	}
+	int res = bind_unknown(doc, map, f, nf, fault, ctx, &meant);
+	for (size_t i = 0; i < nf; i++) {
+		const struct yaml_node *v = yaml_get(map, f[i].name);
+		bool unset = !v || (yaml_is_null(v) && f[i].def);
+		if (!v && !f[i].def && meant & UINT64_C(1) << i)
+			continue; /* it is there, misspelt, which has been told */
+		int r = unset ? bind_default(doc, map, &f[i], ret, &e)
+			      : bind_value(doc, v, &f[i], ret, &e);
+		if (r) {
+			res = r;
+			fault(ctx, &e);
+		}
+	}
+	return res;
+}
+
+static void keep_first(void *ctx, const struct err *e)
+{
+	struct err *first = ctx;
+	if (first && !first->msg[0])
+		*first = *e;
 }
 
 int yaml_bind(const struct yaml_doc *doc, const struct yaml_node *map, const struct yaml_field *f,
 	      size_t nf, void *ret, struct err *e)
 {
-	if (map && yaml_is_null(map))
-		map = NULL;
-	if (map && map->kind != YAML_MAP)
-		return yaml_err(doc, map, e, -EINVAL, "a map of keys and values was expected");
-	for (size_t k = 0; map && k < map->n; k++) {
-		size_t i = 0;
-		while (i < nf && strcmp(f[i].name, map->keys[k]->str) != 0)
-			i++;
-		if (i == nf)
-			return unknown_key(doc, map->keys[k], f, nf, e);
-	}
-	for (size_t i = 0; i < nf; i++) {
-		const struct yaml_node *v = yaml_get(map, f[i].name);
-		bool unset = !v || (yaml_is_null(v) && f[i].def);
-		int r = unset ? bind_default(doc, map, &f[i], ret, e)
-			      : bind_value(doc, v, &f[i], ret, e);
-		if (r)
-			return r;
-	}
-	return 0;
+	if (e)
+		e->msg[0] = 0;
+	return yaml_bind_all(doc, map, f, nf, ret, keep_first, e);
 }

@@ -73,5 +73,15 @@ struct yaml_field {
  */
 must_check int yaml_bind(const struct yaml_doc *doc, const struct yaml_node *map,
 			 const struct yaml_field *f, size_t nf, void *ret, struct err *e);
+/* The same, but every fault is handed to fault(), not only the first, and what is good is filled in
+ * all the same: the rest of *ret keeps what it had. */
+typedef void (*yaml_fault_fn)(void *ctx, const struct err *e);
+must_check int yaml_bind_all(const struct yaml_doc *doc, const struct yaml_node *map,
+			     const struct yaml_field *f, size_t nf, void *ret, yaml_fault_fn fault,
+			     void *ctx);
+
+/* One value, as the table's entry wants it; offset and default do not count. */
+must_check int yaml_bind_one(const struct yaml_doc *doc, const struct yaml_node *v,
+			     const struct yaml_field *f, void *ret, struct err *e);
 
 #endif

@@ -750,6 +750,8 @@ static void all_errors_are_told_with_their_places(void **state)
 		"    title: {zh-CN: t}\n",
 		"a.yaml:3:21: key \"when\": a value was expected, the condition ends here\n"
 		"a.yaml:7:5: unknown key \"whem\" (did you mean \"when\"?)\n"
+		"a.yaml:10:9: key \"id\": value \"Three\" is not 1 to 64 of a-z, 0-9, _ . - "
+		"beginning with a letter or digit\n"
 		"a.yaml:15:10: key \"for\": value \"soon\" is not a duration like 10s or 20m, 0 to "
 		"30d\n"
 		"a.yaml:11:12: key \"when\": size() takes 1 argument\n"

@@ -1,0 +1,258 @@
+/* Loading of packs: what each key means to the set, and how every fault is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "rule_folder.h"
+#include "rule_kind.h"
+#include "rule_set.h"
+#include "times.h"
+
+#define TAIL ", kind: event-0192, title: {zh-CN: t}}\n"
+#define KINDS                                                                                        \
+	"kinds:\n"                                                                                   \
+	"  - {code: event-0192, name: {zh-CN: 垃圾满溢, en: bin overflow}, department: 环卫, " \
+	"limit: 4h, unit: natural, photo: both}\n"                                                   \
+	"  - {code: part-0305, name: 垃圾箱破损, department: {zh-CN: 环卫, en: cleaning}, "   \
+	"limit: 3d, unit: work, machine_closes: true}\n"
+
+/* The report of the rules beside kinds.yaml and fields.yaml; each line without the folder. */
+static void expect_faults(const char *rules, const char *want)
+{
+	struct folder f;
+	folder_new(&f);
+	folder_put(&f, "a.yaml", rules);
+	folder_put(&f, "kinds.yaml", KINDS);
+	int r = folder_load(&f);
+	auto_buf struct buf got;
+	buf_init(&got, 65536);
+	struct slice rest = buf_slice(&f.report.errors), line;
+	while (slice_cut(&rest, '\n', &line))
+		if (line.n > strlen(f.path))
+			buf_printf(&got, "%.*s\n", (int)(line.n - strlen(f.path) - 1),
+				   line.p + strlen(f.path) + 1);
+	assert_string_equal(buf_str(&got), want);
+	assert_int_equal(r, *want ? -EINVAL : 0);
+	folder_done(&f);
+}
+
+static void load_good(struct folder *f, const char *rules)
+{
+	folder_new(f);
+	folder_put(f, "a.yaml", rules);
+	folder_put(f, "kinds.yaml", KINDS);
+	if (folder_load(f))
+		fail_msg("%s", buf_str(&f->report.errors));
+}
+
+static void keys_of_time_are_what_they_say(void **state)
+{
+	(void)state;
+	struct folder f;
+	load_good(
+		&f,
+		"rules:\n"
+		"  - {id: a, when: fill_pct > 1.0, for: 20m, clear_for: 5m, scope: grid" TAIL
+		"  - {id: b, silent: 3x, when: device.class == 'bin', flap: off, shadow: true" TAIL
+		"  - {id: c, silent: 2h30m, flap: {count: 3}" TAIL
+		"  - {id: d, event: true, when: spill" TAIL);
+	const struct rule *a = rules_at(f.set, 0), *b = rules_at(f.set, 1);
+	const struct rule *c = rules_at(f.set, 2), *d = rules_at(f.set, 3);
+	assert_int_equal(a->for_us, 20 * TIMES_MIN);
+	assert_int_equal(a->clear_for_us, 5 * TIMES_MIN);
+	assert_int_equal(a->scope, SCOPE_GRID);
+	assert_int_equal(a->code->flap_count, 5);
+	assert_int_equal(a->code->flap_us, TIMES_HOUR);
+	assert_false(a->shadow);
+	assert_int_equal(b->silent_intervals, 3);
+	assert_int_equal(b->silent_us, 0);
+	assert_int_equal(b->code->flap_count, 0);
+	assert_true(b->shadow);
+	assert_non_null(b->code->when);
+	assert_int_equal(c->silent_us, 150 * TIMES_MIN);
+	assert_int_equal(c->code->flap_count, 3);
+	assert_null(c->code->when);
+	assert_true(d->event);
+	assert_int_equal(d->code->flap_count, 0);
+	folder_done(&f);
+}
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+	(void)state;
+	expect_faults("rules:\n"
+		      "  - {id: a, silent: 3x, when: fill_pct > 1.0, for: 1m, clear: spill" TAIL
+		      "  - {id: b, silent: 1h, event: true, scope: grid" TAIL
+		      "  - {id: c, event: true, when: spill, flap: {count: 3}, scope: grid" TAIL
+		      "  - {id: d, class: bin" TAIL,
+		      "a.yaml:2:52: key \"for\": `silent` says already how long\n"
+		      "a.yaml:2:63: key \"clear\": a device that speaks is not silent: the next "
+		      "reading ends it\n"
+		      "a.yaml:2:31: key \"when\": beside `silent` it may ask for device and grid "
+		      "only\n"
+		      "a.yaml:3:32: key \"event\": a rule of silence has a state: the device is "
+		      "silent, or it is not\n"
+		      "a.yaml:3:45: key \"scope\": silence is that of a device\n"
+		      "a.yaml:4:45: key \"flap\": an event rule has no state that could come and "
+		      "go\n"
+		      "a.yaml:4:64: key \"scope\": an event rule has no state that a grid could "
+		      "share\n"
+		      "a.yaml:5:5: key \"when\" is missing\n");
+}
+
+static void values_out_of_range_are_told(void **state)
+{
+	(void)state;
+	expect_faults(
+		"rules:\n"
+		"  - {id: a, silent: 0x" TAIL "  - {id: b, silent: 5s" TAIL
+		"  - {id: c, silent: [3x]" TAIL
+		"  - {id: d, when: spill, flap: {count: 1, within: 1s, often: 3}" TAIL
+		"  - {id: e, when: spill, flap: on" TAIL
+		"  - {id: f, when: spill, for: 31d, scope: city" TAIL,
+		"a.yaml:2:21: key \"silent\": value \"0x\" is neither so many of the device's "
+		"intervals, like 3x (1x to 1000x), nor a time like 2h (10s to 30d)\n"
+		"a.yaml:3:21: key \"silent\": value \"5s\" is neither so many of the device's "
+		"intervals, like 3x (1x to 1000x), nor a time like 2h (10s to 30d)\n"
+		"a.yaml:4:21: key \"silent\": a list where a text was expected\n"
+		"a.yaml:5:55: unknown key \"often\"\n"
+		"a.yaml:5:40: key \"count\": value \"1\" is not a whole number, 2 to 1000\n"
+		"a.yaml:5:51: key \"within\": value \"1s\" is not a duration like 10s or 20m, 1m "
+		"to "
+		"7d\n"
+		"a.yaml:6:32: key \"flap\": value \"on\" is neither off nor a map of count and "
+		"within\n"
+		"a.yaml:7:43: key \"scope\": value \"city\" is not one of device, grid\n"
+		"a.yaml:7:31: key \"for\": value \"31d\" is not a duration like 10s or 20m, 0 to "
+		"30d\n");
+}
+
+static void a_rules_kind_stands_in_the_list(void **state)
+{
+	(void)state;
+	struct folder f;
+	load_good(&f, "rules:\n  - {id: a, when: spill" TAIL
+		      "  - {id: b, when: spill, kind: part-0305, title: {zh-CN: t}}\n");
+	const struct rule_kind *over = rules_at(f.set, 0)->listed;
+	const struct rule_kind *broken = rules_at(f.set, 1)->listed;
+	assert_string_equal(over->name[LANG_EN], "bin overflow");
+	assert_string_equal(over->department[LANG_EN], "环卫");
+	assert_int_equal(over->limit_us, 4 * TIMES_HOUR);
+	assert_int_equal(over->photo, PHOTO_BOTH);
+	assert_false(over->part);
+	assert_true(broken->part);
+	assert_true(broken->machine_closes);
+	assert_string_equal(broken->name[LANG_EN], "垃圾箱破损");
+	assert_int_equal(broken->limit_us, 24 * TIMES_HOUR);
+	auto_buf struct buf b;
+	buf_init(&b, 4096);
+	rule_kind_json(broken, &b);
+	assert_string_equal(
+		buf_str(&b),
+		"{\"kind\":\"part-0305\",\"class\":\"part\",\"name\":{\"zh-CN\":"
+		"\"垃圾箱破损\",\"en\":\"垃圾箱破损\"},\"department\":{\"zh-CN\":\"环卫\","
+		"\"en\":\"cleaning\"},\"limit\":\"3d\",\"unit\":\"work\",\"photo\":"
+		"\"none\",\"machine_closes\":true}");
+	folder_done(&f);
+	expect_faults("rules:\n  - {id: a, when: spill, kind: event-0129, title: {zh-CN: t}}\n",
+		      "a.yaml:2:32: key \"kind\": no \"event-0129\" in kinds.yaml (did you mean "
+		      "\"event-0192\"?)\n");
+}
+
+static void faults_in_the_list_are_told(void **state)
+{
+	(void)state;
+	struct folder f;
+	folder_new(&f);
+	folder_put(&f, "kinds.yaml",
+		   "kinds:\n"
+		   "  - {code: event-192, name: x, department: y, limit: 1d4h, unit: work}\n"
+		   "  - {code: event-0192, name: {en: x}, department: [y], limit: soon}\n"
+		   "  - {code: event-0193, name: x, department: y, limit: 4h, photo: two}\n"
+		   "  - {code: event-0194, name: x, departmnt: y, limit: 4h}\n"
+		   "  - {code: event-0195, name: x, department: y, limit: 4h}\n"
+		   "  - {code: event-0195, name: x, department: y, limit: 4h}\n");
+	assert_int_equal(folder_load(&f), -EINVAL);
+	const char *want[] = {
+		":2:12: key \"code\": \"event-\" or \"part-\" and four digits were expected\n",
+		":2:54: key \"limit\": a time like 2h or 3d was expected, 1m to 366d, days of work "
+		"without hours beside them\n",
+		":3:63: key \"limit\": a time like",
+		":3:30: key \"zh-CN\" is missing\n",
+		":3:51: key \"department\": a text, or a map of zh-CN and en, was expected\n",
+		":4:66: key \"photo\": value \"two\" is not one of none, before, after, both\n",
+		":5:33: unknown key \"departmnt\" (did you mean \"department\"?)\n",
+		":7:1: kind \"event-0195\" is here twice (first on line 6)\n",
+	};
+	for (size_t i = 0; i < COUNT_OF(want); i++)
+		if (!strstr(buf_str(&f.report.errors), want[i]))
+			fail_msg("%s is not in\n%s", want[i], buf_str(&f.report.errors));
+	assert_int_equal(f.report.nerrors, COUNT_OF(want));
+	folder_done(&f);
+}
+
+static uint64_t hash_of(const char *keys)
+{
+	struct folder f;
+	auto_buf struct buf b;
+	buf_init(&b, 4096);
+	buf_printf(&b, "rules:\n  - {id: a, %s" TAIL, keys);
+	load_good(&f, buf_str(&b));
+	uint64_t h = rules_at(f.set, 0)->hash;
+	folder_done(&f);
+	return h;
+}
+
+static void the_hash_is_of_all_that_decides(void **state)
+{
+	(void)state;
+	static const char *const differ[] = {
+		"when: spill",
+		"when: overflow",
+		"when: spill, for: 1m",
+		"when: spill, clear: overflow",
+		"when: spill, clear_for: 1m",
+		"when: spill, class: bin",
+		"when: spill, event: true",
+		"when: spill, shadow: true",
+		"when: spill, scope: grid",
+		"when: spill, flap: off",
+		"when: spill, flap: {count: 6}",
+		"when: spill, flap: {within: 2h}",
+		"silent: 3x",
+		"silent: 4x",
+		"silent: 1h",
+		"silent: 3x, when: device.class == 'bin'",
+	};
+	static const char *const same[] = {
+		"when: spill, severity: high, why: x",
+		"when: 'spill', for: 0",
+		"when: spill, flap: {count: 5, within: 60m}, scope: device, shadow: false",
+		"when: spill, advice: {zh-CN: x}",
+	};
+	uint64_t h[COUNT_OF(differ)];
+	for (size_t i = 0; i < COUNT_OF(differ); i++) {
+		h[i] = hash_of(differ[i]);
+		for (size_t k = 0; k < i; k++)
+			if (h[i] == h[k])
+				fail_msg("{%s} and {%s} are one", differ[i], differ[k]);
+	}
+	for (size_t i = 0; i < COUNT_OF(same); i++)
+		if (hash_of(same[i]) != h[0])
+			fail_msg("{%s} is not {%s}", same[i], differ[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_of_time_are_what_they_say),
+		cmocka_unit_test(what_makes_no_sense_is_refused),
+		cmocka_unit_test(values_out_of_range_are_told),
+		cmocka_unit_test(a_rules_kind_stands_in_the_list),
+		cmocka_unit_test(faults_in_the_list_are_told),
+		cmocka_unit_test(the_hash_is_of_all_that_decides),
+	};
+	return cmocka_run_group_tests_name("rule_load", tests, NULL, NULL);
+}
