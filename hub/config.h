@@ -43,6 +43,7 @@ struct endpoint_conf {
 	const char *secret_file;    /* "whsec_…" for standard */
 	const char *ca_file;	    /* PEM; NULL = the system's */
 	int64_t timeout_us;	    /* one attempt, all in all */
+	const char *rate;	    /* "20/min", "100/min 5/s"; NULL = the dialect's, "none" */
 };
 
 struct config {

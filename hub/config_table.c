@@ -189,6 +189,9 @@ static const struct yaml_field endpoint_fields[] = {
 	 "PEM of the CA to check the receiver against; else the system's"},
 	{"timeout", YAML_T_DURATION, offsetof(struct endpoint_conf, timeout_us), "15s",
 	 100 * TIMES_MS, TIMES_MIN, NULL, "One attempt, all in all"},
+	{"rate", YAML_T_STR, offsetof(struct endpoint_conf, rate), "", 0, 0, NULL,
+	 "Messages it takes: 20/min, or 100/min 5/s, or none (default: what its dialect is known "
+	 "to take)"},
 };
 
 #define TABLE(t) (t), COUNT_OF(t)

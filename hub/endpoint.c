@@ -4,6 +4,7 @@
 
 #include "log.h"
 #include "sender.h"
+#include "times.h"
 
 #define CASE_MARK "{case}"
 
@@ -48,6 +49,46 @@ static int load_secrets(const struct endpoint_conf *c, struct err *e, struct end
 	return 0;
 }
 
+/* One of "20/min", "5/s", "100/h". */
+static bool parse_limit(struct slice s, struct pace_limit *ret)
+{
+	static const struct {
+		const char *name;
+		int64_t us;
+	} spans[] = {{"s", TIMES_SEC}, {"min", TIMES_MIN}, {"h", TIMES_HOUR}};
+	struct slice n;
+	int64_t count;
+	if (!slice_cut(&s, '/', &n) || slice_to_i64(n, &count) || count < 1 || count > PACE_N_MAX)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(spans); i++) {
+		if (slice_is(s, spans[i].name)) {
+			*ret = (struct pace_limit){(uint32_t)count, spans[i].us};
+			return true;
+		}
+	}
+	return false;
+}
+
+static int load_rate(const struct endpoint_conf *c, struct err *e, struct endpoint *p)
+{
+	_Static_assert(PACE_LIMITS == WEBHOOK_LIMITS, "a dialect's limits fit");
+	for (size_t i = 0; i < PACE_LIMITS && !given(c->rate); i++)
+		p->limits[i] =
+			(struct pace_limit){p->adapter->limits[i].n, p->adapter->limits[i].span_us};
+	if (!given(c->rate) || strcmp(c->rate, "none") == 0)
+		return 0;
+	struct slice rest = slice_of(c->rate), word;
+	size_t n = 0;
+	while (slice_cut(&rest, ' ', &word))
+		if (word.n && (n == PACE_LIMITS || !parse_limit(word, &p->limits[n++])))
+			return err_set(
+				e, -EINVAL,
+				"key \"rate\": value \"%.40s\": expected 20/min, or 100/min 5/s "
+				"(at most %d of s, min, h; 1 to %d), or none",
+				c->rate, PACE_LIMITS, PACE_N_MAX);
+	return 0;
+}
+
 static int load(const struct config *conf, const struct endpoint_conf *c, struct err *e,
 		struct endpoint *p)
 {
@@ -57,6 +98,8 @@ static int load(const struct config *conf, const struct endpoint_conf *c, struct
 		return err_set(e, -EINVAL, "dialect \"%s\": there is no such webhook adapter",
 			       c->dialect);
 	int rc = load_url(conf, c, e, p);
+	if (!rc)
+		rc = load_rate(c, e, p);
 	if (!rc)
 		rc = load_secrets(c, e, p);
 	if (!rc)

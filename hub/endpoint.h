@@ -8,11 +8,13 @@
 
 #include "../adapters/webhook/adapter.h"
 #include "config.h"
+#include "pace.h"
 
 struct endpoint {
 	const struct endpoint_conf *conf; /* borrowed */
 	const struct webhook_adapter *adapter;
 	struct webhook_target target;
+	struct pace_limit limits[PACE_LIMITS];
 	bool literal;	     /* the URL has an address, not a name: where it leads is ops' word */
 	char *url, *secrets; /* owned; target points into them */
 };

@@ -6,7 +6,8 @@
  *
  * No receiver may take all jobs: one that has a share of them under way is left out of the next
  * claim, and a claim takes no more than a share. So a dead or slow one leaves at least half to the
- * others.
+ * others. One that fails, or that takes no more for now (pace.h), is left out too; what a claim
+ * brought beyond its pace is given back and counts as no attempt.
  */
 #include "notify.h"
 
@@ -35,6 +36,7 @@ enum { WOKEN = 1, STOPPING = 2 };
 /* Beside conf->endpoints. */
 struct receiver {
 	size_t in_flight;
+	struct pace pace;
 	struct log_repeat failing, dying; /* attempts that fail, alerts that die */
 };
 
@@ -48,8 +50,9 @@ struct notify {
 	struct sender *sender;
 	struct notify_job *jobs;
 	struct notify_job **pick; /* room for a selection of jobs */
-	size_t njobs, share;
+	size_t njobs, share, nreceivers;
 	int64_t claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
+	int circuits_open;
 	struct receiver unknown; /* all names that the configuration lacks */
 	struct log_repeat db_failing;
 };
@@ -133,6 +136,23 @@ static void report(struct notify *n, const struct notify_job *j, const struct en
 	       KS("why", j->detail), KI("attempt", j->attempts + 1), KI("not_logged", held));
 }
 
+static void answered(struct notify *n, const struct notify_job *j, const struct endpoint *p,
+		     const struct sender_result *r)
+{
+	struct pace *pace = &receiver_of(n, p)->pace;
+	uint64_t seed = hash64(j->message_id, (uint64_t)j->attempts);
+	if (!pace_answer(pace, !j->unwell, r->retry_after_us, seed, times_mono_us()))
+		return;
+	n->circuits_open += pace_open(pace) ? 1 : -1;
+	metric_set(M_CIRCUITS_OPEN, (uint64_t)n->circuits_open);
+	if (pace_open(pace))
+		log_warn("notify",
+			 KM("a receiver fails; its alerts wait, one is tried now and then"),
+			 KSL("endpoint", j->endpoint), KS("why", j->detail));
+	else
+		log_info("notify", KM("a receiver is back"), KSL("endpoint", j->endpoint));
+}
+
 static void take_results(struct notify *n)
 {
 	struct sender_result r;
@@ -142,6 +162,7 @@ static void take_results(struct notify *n)
 		receiver_of(n, p)->in_flight--;
 		notify_job_judge(j, p, n->conf->notify.retry_scale_pct, &r);
 		report(n, j, p);
+		answered(n, j, p, &r);
 	}
 }
 
@@ -179,6 +200,7 @@ static void send_job(struct notify *n, struct notify_job *j)
 		 notify_job_compose(j, p, n->conf, times_now_us(), &request) == 0) {
 		if (sender_start(n->sender, &request) == 0) {
 			receiver_of(n, p)->in_flight++;
+			pace_take(&receiver_of(n, p)->pace, times_mono_us());
 			return;
 		}
 		notify_job_retry(j, scale, 0, "out of memory");
@@ -186,13 +208,31 @@ static void send_job(struct notify *n, struct notify_job *j)
 	report(n, j, p);
 }
 
+static bool is_busy(const struct notify *n, const struct receiver *r, int64_t now_us)
+{
+	return r->in_flight >= n->share || !pace_ready(&r->pace, now_us, 1);
+}
+
 static void busy_receivers(const struct notify *n, struct buf *out)
 {
+	int64_t now = times_mono_us();
 	pg_array_begin(out);
 	for (size_t i = 0; i < n->endpoints.n; i++)
-		if (n->receivers[i].in_flight >= n->share)
+		if (is_busy(n, &n->receivers[i], now))
 			pg_array_str(out, slice_of(n->endpoints.list[i].conf->name));
 	pg_array_end(out);
+}
+
+/* What its receiver does not take now goes back as it was. */
+static void put_back(struct notify *n, size_t count)
+{
+	struct err e = {0};
+	if (!count)
+		return;
+	if (notify_store_release(n->store, n->pick, count, &e))
+		db_failed(n, &e); /* the leases run out */
+	for (size_t i = 0; i < count; i++)
+		notify_job_reset(n->pick[i]);
 }
 
 /* Claim a share and send it; true when there may be more. */
@@ -201,7 +241,7 @@ static bool claim_share(struct notify *n)
 	struct err e = {0};
 	auto_buf struct buf busy;
 	buf_init(&busy, BUSY_MAX);
-	size_t got, want = pick_jobs(n, NOTIFY_FREE, n->share);
+	size_t got, kept = 0, want = pick_jobs(n, NOTIFY_FREE, n->share);
 	if (!want)
 		return false;
 	busy_receivers(n, &busy);
@@ -210,9 +250,29 @@ static bool claim_share(struct notify *n)
 		return false;
 	}
 	db_works(n);
-	for (size_t i = 0; i < got; i++)
-		send_job(n, n->pick[i]);
+	for (size_t i = 0; i < got; i++) {
+		struct notify_job *j = n->pick[i];
+		const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
+		if (p && j->state == NOTIFY_SENDING &&
+		    !pace_ready(&receiver_of(n, p)->pace, times_mono_us(), 1))
+			n->pick[kept++] = j;
+		else
+			send_job(n, j);
+	}
+	put_back(n, kept);
 	return got == want;
+}
+
+/* When a receiver that takes nothing now will take something, if that is sooner than the next look.
+ */
+static void look_when_ready(struct notify *n)
+{
+	int64_t now = times_mono_us();
+	for (size_t i = 0; i < n->endpoints.n; i++) {
+		int64_t at = pace_next(&n->receivers[i].pace, now);
+		if (at > now)
+			n->claim_at = MIN_OF(n->claim_at, at);
+	}
 }
 
 static void claim(struct notify *n)
@@ -225,6 +285,7 @@ static void claim(struct notify *n)
 		return;
 	while (claim_share(n))
 		sender_work(n->sender);
+	look_when_ready(n);
 }
 
 /* ---- gauges and health ---- */
@@ -243,6 +304,15 @@ static void set_health(const struct notify_gauges *g)
 	health_set(HEALTH_NOTIFY, why[0] ? HEALTH_DEGRADED : HEALTH_OK, why);
 }
 
+static void failing_receivers(const struct notify *n, struct buf *out)
+{
+	pg_array_begin(out);
+	for (size_t i = 0; i < n->endpoints.n; i++)
+		if (pace_open(&n->receivers[i].pace))
+			pg_array_str(out, slice_of(n->endpoints.list[i].conf->name));
+	pg_array_end(out);
+}
+
 static void refresh_gauges(struct notify *n)
 {
 	struct err e = {0};
@@ -251,7 +321,10 @@ static void refresh_gauges(struct notify *n)
 	if (start < n->gauges_at || !db_ready(n))
 		return;
 	int64_t span = RETRY_SPAN_US / 100 * n->conf->notify.retry_scale_pct;
-	if (notify_store_gauges(n->store, span, &e, &g)) {
+	auto_buf struct buf failing;
+	buf_init(&failing, BUSY_MAX);
+	failing_receivers(n, &failing);
+	if (notify_store_gauges(n->store, span, buf_slice(&failing), &e, &g)) {
 		db_failed(n, &e);
 		return;
 	}
@@ -332,6 +405,8 @@ static void notify_free(struct notify *n)
 	endpoints_done(&n->endpoints);
 	for (size_t i = 0; n->jobs && i < n->njobs; i++)
 		notify_job_done(&n->jobs[i]);
+	for (size_t i = 0; n->receivers && i < n->nreceivers; i++)
+		pace_done(&n->receivers[i].pace);
 	free(n->jobs);
 	free(n->pick);
 	free(n->receivers);
@@ -350,6 +425,10 @@ static int notify_alloc(struct notify *n, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n->njobs; i++)
 		notify_job_init(&n->jobs[i]);
+	for (; n->nreceivers < n->endpoints.n; n->nreceivers++)
+		if (pace_init(&n->receivers[n->nreceivers].pace,
+			      n->endpoints.list[n->nreceivers].limits))
+			return err_set(e, -ENOMEM, "out of memory");
 	return notify_store_new(n->conf, e, &n->store);
 }
 

@@ -110,6 +110,7 @@ void notify_job_judge(struct notify_job *j, const struct endpoint *p, int64_t sc
 	snprintf(text, sizeof text, "%s%s%s", why, r->status && r->why[0] ? "; " : "",
 		 r->status ? r->why : "");
 	j->disable = verdict == WEBHOOK_DISABLE;
+	j->unwell = verdict == WEBHOOK_RETRY;
 	if (verdict == WEBHOOK_RETRY)
 		notify_job_retry(j, scale_pct, r->retry_after_us, text);
 	else

@@ -28,6 +28,7 @@ struct notify_job {
 	/* what became of it, once state is NOTIFY_DONE */
 	enum notify_result result;
 	bool disable;	 /* the endpoint wants no more */
+	bool unwell;	 /* the receiver is at fault, not the message */
 	int64_t wait_us; /* NOTIFY_RETRY: until the next attempt */
 	int status;	 /* HTTP; 0 = no answer */
 	int64_t latency_us;

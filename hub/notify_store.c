@@ -220,12 +220,12 @@ int notify_store_release(struct notify_store *s, struct notify_job *const *jobs,
 	return run_over(s, SQL_NOTIFY_RELEASE, 2, jobs, n, e, &released);
 }
 
-int notify_store_gauges(struct notify_store *s, int64_t span_us, struct err *e,
-			struct notify_gauges *ret)
+int notify_store_gauges(struct notify_store *s, int64_t span_us, struct slice failing,
+			struct err *e, struct notify_gauges *ret)
 {
 	auto_rows struct pg_rows *rows = NULL;
-	struct pg_arg args[] = {PGA_I(s->district), PGA_I(span_us)};
-	int rc = query(s, SQL_NOTIFY_EXPIRE, args, 2, e, NULL);
+	struct pg_arg args[] = {PGA_I(s->district), PGA_I(span_us), PGA_S(failing)};
+	int rc = query(s, SQL_NOTIFY_EXPIRE, args, COUNT_OF(args), e, NULL);
 	if (!rc)
 		rc = query(s, SQL_NOTIFY_GAUGES, args, 1, e, &rows);
 	if (rc)

@@ -49,9 +49,17 @@ enum webhook_verdict {
 };
 extern const char *const webhook_verdict_names[]; /* "accepted", "retry", "final", "disable" */
 
+#define WEBHOOK_LIMITS 2
+struct webhook_limit { /* at most n messages in any span_us; n 0: none */
+	unsigned n;
+	int64_t span_us;
+};
+
 struct webhook_adapter {
 	const char *name; /* as in endpoints[].dialect */
 	const char *help; /* one line */
+	/* What the receiver allows; endpoints[].rate takes its place. */
+	struct webhook_limit limits[WEBHOOK_LIMITS];
 	/* Are URL and secrets of the dialect's form? Called at start. -EINVAL, e says what is
 	 * wrong, without quoting a secret. */
 	int (*check)(const struct webhook_target *t, struct err *e);

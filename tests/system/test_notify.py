@@ -519,6 +519,11 @@ def test_bad_endpoint_stops_the_start(make_hub, receiver):
         ({"dialect": "pigeon"}, "pigeon"),
         ({"secret_file": "/nonexistent/secret"}, "/nonexistent/secret"),
         ({"secret_file": ""}, "secret"),
+        ({"rate": "20"}, "20/min"),
+        ({"rate": "20/day"}, "20/min"),
+        ({"rate": "0/s"}, "20/min"),
+        ({"rate": "5/s 5/min 5/h"}, "20/min"),
+        ({"url": "http://127.0.0.1:25/"}, "port"),
     ]:
         hub.conf["endpoints"] = [{**good, **change}]
         hub.write_conf()
@@ -617,3 +622,55 @@ def test_deliveries_a_second(setup, receiver, record_property):
     print(f"{rate:.0f} deliveries/s")
     assert len(set(receiver.ids())) == n
     assert rate > 100
+
+
+# ---- pace ----
+
+
+def two_receivers(make_hub, receiver, other, **leader):
+    hub = make_hub({"notify": {"retry_scale": 1}}, receiver=receiver, start=False)
+    first = hub.conf["endpoints"][0]
+    first |= leader
+    hub.conf["endpoints"].append({"name": "other", "url": first["url"].replace(str(receiver.port), str(other.port)),
+                                  "secret_file": first["secret_file"]})
+    hub.write_conf()
+    hub.start()
+    return hub
+
+
+def test_a_receiver_that_fails_is_tried_now_and_then(make_hub, database, receiver):
+    """Its alerts cost no attempt each; the other receiver does not notice; when it is back all of them arrive."""
+    other = Receiver(secret=receiver.secret)
+    hub = two_receivers(make_hub, receiver, other)
+    outbox = Outbox(database)
+    receiver.behave(always="500")
+    try:
+        outbox.put_many(500)
+        wait_until(lambda: hub.metric("gridhub_receivers_failing") == 1)
+        tried = len(receiver.seen)
+        outbox.put_many(200, endpoint="other", first_case=9000)
+        other.wait(200)
+        assert len(receiver.seen) - tried < 70  # those under way when it opened, and a trial or two
+        receiver.behave(always="200")
+        wait_until(lambda: outbox.pending() == 0, 60)
+        assert hub.metric("gridhub_receivers_failing") == 0
+        assert outbox.dead() == []
+    finally:
+        other.stop()
+
+
+def test_no_more_than_its_rate(make_hub, database, receiver):
+    other = Receiver(secret=receiver.secret)
+    two_receivers(make_hub, receiver, other, rate="5/s")
+    outbox = Outbox(database)
+    try:
+        outbox.put_many(21)
+        outbox.put_many(100, endpoint="other", first_case=9000)
+        other.wait(100)
+        receiver.wait(21, 30)
+        at = sorted(m.at for m in receiver.seen)
+        assert len(at) == 21  # each once
+        assert all(b - a > 0.9 for a, b in zip(at, at[5:]))
+        assert outbox.results(1001) == ["accepted"]
+    finally:
+        other.stop()
