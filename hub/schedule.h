@@ -23,6 +23,9 @@ void calendar_free(struct calendar *c); /* NULL is fine */
 /* NULL when there is none; then calendar_nearest may have one. */
 const struct schedule *calendar_find(const struct calendar *c, struct slice name);
 const char *calendar_nearest(const struct calendar *c, struct slice name);
+/* The end of the last holiday or swapped day that is listed (0: none is). False: no schedule goes
+ * by holidays. */
+bool calendar_listed_until(const struct calendar *c, int64_t *ret_us);
 size_t calendar_count(const struct calendar *c);
 const struct schedule *calendar_at(const struct calendar *c, size_t i);
 

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import textwrap
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -86,3 +88,27 @@ def test_output_that_a_full_disk_cuts_is_a_failure(make_hub, argv):
         done = subprocess.run([HUB, *argv], stdout=full, stderr=subprocess.PIPE, env={"GRIDHUB_CONFIG": str(hub.path)},
                               check=False)
     assert done.returncode == 1 and b"cannot write to stdout" in done.stderr
+
+
+CALENDAR = "zone: Asia/Shanghai\nschedules:\n  - {name: work, holidays: %s}\n%s"
+
+
+@pytest.mark.parametrize("days, warned", [(29, True), (31, False), (-10, True), (None, True)])
+def test_holidays_that_end_soon_are_warned_of(make_hub, days, warned):
+    hub = make_hub(rules={"a.yaml": ONE}, start=False, migrate=False)
+    last = datetime.now(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=days or 0)
+    listed = "" if days is None else f"holidays:\n  - {{from: {last}}}\n"
+    for rule in ("closed", "as_usual"):
+        (hub.dir / "rules" / "schedules.yaml").write_text(CALENDAR % (rule, listed))
+        done = hub.cmd("check", check=False)
+        told = warned and rule == "closed"
+        assert done.returncode == 0 and json.loads(done.out) == {"rules": 1, "errors": 0, "warnings": int(told)}, done.err
+        assert (f"only to {last}" if days is not None else "listed nowhere") in done.err or not told
+
+
+def test_faults_of_schedules_are_told(make_hub):
+    hub = make_hub(rules={"a.yaml": ONE}, start=False, migrate=False)
+    (hub.dir / "rules" / "schedules.yaml").write_text(CALENDAR % ("never", "holiday: []\n"))
+    done = hub.cmd("check", check=False)
+    assert done.returncode == 1 and json.loads(done.out)["errors"] == 2, done.err
+    assert "schedules.yaml:4:1: unknown key" in done.err and "schedules.yaml:3:28: key" in done.err, done.err
