@@ -114,14 +114,25 @@ static void conceal(struct rule_states *s)
 	s->device_filled = false;
 }
 
+int rule_look_show(const struct look *l)
+{
+	(void)l; /* device and grid are filled when a condition asks for them */
+	return 0;
+}
+
+void rule_look_hide(struct rule_states *s)
+{
+	conceal(s);
+}
+
 int rule_states_eval(struct rule_states *s, const struct device *d, const struct reading *r,
 		     int64_t at_us, anomaly_fn fn, void *ctx)
 {
 	struct look l = {.s = s, .d = d, .r = r, .at_us = at_us, .fn = fn, .ctx = ctx};
-	struct device_rec *rec = s->set ? state_device(s, d) : NULL;
-	int res = 0;
-	if (!s->set)
-		return 0;
+	int res = s->set ? rule_look_begin(&l) : 0;
+	if (!s->set || res)
+		return res;
+	struct device_rec *rec = state_device(s, d);
 	if (!rec)
 		return -ENOMEM;
 	expose(s, rec, d, r, at_us);

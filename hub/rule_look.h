@@ -25,7 +25,23 @@ enum truth rule_truth(const struct look *l, const struct rule *rule, const struc
 enum truth rule_clear(const struct look *l, const struct rule *rule);
 /* Older than what was seen, but not by so much that the clock must have been put back. */
 bool rule_is_late(int64_t at_us, int64_t seen_us);
+/* Without a reading there is nothing to read but windows as of l->at_us, device and grid: to be
+ * called before a condition is asked at a timer, and after. */
+must_check int rule_look_show(const struct look *l);
+void rule_look_hide(struct rule_states *s);
+
+/* ---- phases ---- */
+/*
+ * Time as of the reading at hand: the device was heard; timers that ran out before come first, as
+ * if nothing had come since, so that the result does not depend on ticks. To be called before
+ * anything of the reading is remembered.
+ */
+must_check int rule_look_begin(const struct look *l);
 /* The rule and the reading at hand; *at is where the rule's state stands, or would. */
 must_check int rule_look_at(const struct look *l, const struct rule *rule, struct state **at);
+/* The state fires at at_us. */
+must_check int rule_look_fire(const struct look *l, struct state *st, int64_t at_us);
+/* What was wrong is not any more, since at_us: it has recovered, or will when that has held. */
+must_check int rule_look_clear(const struct look *l, struct state *st, int64_t at_us);
 
 #endif

@@ -1,4 +1,13 @@
+/*
+ * DESIGN. A timer is run when a tick reaches it or when a reading of the same device comes, in
+ * either case before anything of that reading counts, and always with the time at which it ran out:
+ * so the result depends on the readings alone. A timer may stand too early in the heap (that of a
+ * firing state is not moved with each reading); when it runs, the time is computed anew.
+ */
+#include "rule_grid.h"
+#include "rule_hold.h"
 #include "rule_look.h"
+#include "rule_timer.h"
 #include "times.h"
 
 #define MAX_AGE_INTERVALS 3 /* a hold does not run out on a value older than so many intervals */
@@ -13,103 +22,100 @@ static void keep_fields(struct state *st, const struct reading *r)
 	st->nfields = st->fields ? (uint8_t)b.n : 0;
 }
 
-static struct slice kept_fields(const struct state *st)
-{
-	return (struct slice){st->fields, st->nfields};
-}
-
 /* ---- phases ---- */
 
-static int tell(const struct look *l, enum anomaly_kind kind, const struct rule *rule,
-		const struct state *st, int64_t at_us)
+static int tell(const struct look *l, enum anomaly_kind kind, const struct state *st, int64_t at_us,
+		bool flapping)
 {
 	struct anomaly a = {
 		.kind = kind,
-		.rule = rule,
-		.device = l->d,
+		.rule = st->rule,
+		.device = st->device,
 		.at_us = at_us,
 		.reading = l->r,
-		.fields = st ? kept_fields(st) : (struct slice){0},
+		.fields = {st->fields, st->nfields},
+		.flapping = flapping,
 	};
 	return l->fn ? l->fn(l->ctx, &a) : 0;
 }
 
-static int fire(const struct look *l, struct state *st, int64_t at_us)
+static int tell_event(const struct look *l, const struct rule *rule)
 {
-	state_timer_stop(l->s, st);
-	st->phase = PHASE_FIRING;
+	struct anomaly a = {.kind = ANOMALY_FIRED,
+			    .rule = rule,
+			    .device = l->d,
+			    .at_us = l->at_us,
+			    .reading = l->r};
+	return l->fn ? l->fn(l->ctx, &a) : 0;
+}
+
+static int enter(const struct look *l, struct state *st, enum rule_phase phase, int64_t at_us)
+{
+	st->phase = (uint8_t)phase;
 	st->since_us = at_us;
-	int r = state_mark_dirty(l->s, st);
-	return r ? r : tell(l, ANOMALY_FIRED, st->rule, st, at_us);
+	int r = state_timer_start(l->s, st, state_due(st));
+	return r ? r : state_mark_dirty(l->s, st);
+}
+
+int rule_look_fire(const struct look *l, struct state *st, int64_t at_us)
+{
+	bool flaps = state_count_firing(st, at_us);
+	int r = enter(l, st, PHASE_FIRING, at_us);
+	return r ? r : tell(l, ANOMALY_FIRED, st, at_us, flaps);
 }
 
 static int recover(const struct look *l, struct state *st, int64_t at_us)
 {
-	int r = state_end(l->s, st);
-	return r ? r : tell(l, ANOMALY_RECOVERED, st->rule, st, at_us);
+	bool flapped = st->flapping;
+	if (flapped)
+		state_forget_firings(st); /* it has been quiet for long enough */
+	int r = state_end(l->s, st, at_us);
+	if (!r)
+		r = tell(l, ANOMALY_RECOVERED, st, at_us, flapped);
+	state_clear_fields(st);
+	return r;
 }
 
-/* The hold of st has run out at its due time. */
-static int run_out(const struct look *l, struct state *st)
+int rule_look_clear(const struct look *l, struct state *st, int64_t at_us)
 {
-	return st->phase == PHASE_PENDING ? fire(l, st, st->due_us) : recover(l, st, st->due_us);
-}
-
-/* A hold counts only as long as the last value is fresh; silence neither fires nor recovers. */
-static bool fresh(const struct state *st)
-{
-	int64_t interval = st->device->interval_us;
-	return interval <= 0 || st->due_us - st->seen_us <= MAX_AGE_INTERVALS * interval;
-}
-
-static int begin_hold(struct rule_states *s, struct state *st, enum rule_phase phase, int64_t at_us,
-		      int64_t hold_us)
-{
-	st->phase = (uint8_t)phase;
-	st->since_us = at_us;
-	int r = state_timer_start(s, st, hold_us);
-	return r ? r : state_mark_dirty(s, st);
+	return state_clear_hold(st) ? enter(l, st, PHASE_CLEARING, at_us) : recover(l, st, at_us);
 }
 
 static int on_pending(const struct look *l, struct state *st, bool when)
 {
 	if (!when)
-		return state_end(l->s, st);
+		return state_end(l->s, st, l->at_us);
 	keep_fields(st, l->r);
-	if (l->at_us - st->since_us >= st->rule->for_us)
-		return fire(l, st, l->at_us);
-	return 0;
+	if (rule_hold_over(st->rule, st->since_us, l->at_us))
+		return rule_look_fire(l, st, l->at_us);
+	return st->timer == NO_TIMER ? state_timer_start(l->s, st, state_due(st)) : 0;
 }
 
 static int on_firing(const struct look *l, struct state *st, bool when, bool clear)
 {
 	bool clearing = st->phase == PHASE_CLEARING;
-	int64_t hold = st->rule->clear_for_us;
+	int r = 0;
 	if (when || !clear) {
-		if (clearing) {
-			state_timer_stop(l->s, st);
-			st->phase = PHASE_FIRING;
-			st->since_us = l->at_us;
-		}
-		return when ? tell(l, ANOMALY_SEEN, st->rule, st, l->at_us) : 0;
+		if (clearing)
+			r = enter(l, st, PHASE_FIRING, l->at_us);
+		else if (st->timer == NO_TIMER)
+			r = state_timer_start(l->s, st, state_due(st));
+		return r || !when ? r : tell(l, ANOMALY_SEEN, st, l->at_us, false);
 	}
-	if (hold == 0 || (clearing && l->at_us - st->since_us >= hold))
-		return recover(l, st, l->at_us);
-	return clearing ? 0 : begin_hold(l->s, st, PHASE_CLEARING, l->at_us, hold);
+	if (!clearing)
+		return rule_look_clear(l, st, l->at_us);
+	return l->at_us - st->since_us >= state_clear_hold(st) ? recover(l, st, l->at_us) : 0;
 }
 
 /* First sight of a rule that is true. */
-static int on_ok(const struct look *l, struct state **at, const struct rule *rule)
+static int on_ok(const struct look *l, struct state *st)
 {
-	struct state *st = *at && (*at)->rule == rule ? *at : state_insert(l->s, at, rule, l->d);
-	if (!st)
-		return -ENOMEM;
-	st->device = l->d;
 	st->seen_us = l->at_us;
+	st->since_us = l->at_us;
 	keep_fields(st, l->r);
-	if (rule->for_us == 0)
-		return fire(l, st, l->at_us);
-	return begin_hold(l->s, st, PHASE_PENDING, l->at_us, rule->for_us);
+	if (rule_hold_over(st->rule, l->at_us, l->at_us))
+		return rule_look_fire(l, st, l->at_us);
+	return enter(l, st, PHASE_PENDING, l->at_us);
 }
 
 /*
@@ -123,7 +129,99 @@ bool rule_is_late(int64_t at_us, int64_t seen_us)
 	return at_us < seen_us && at_us > seen_us - CLOCK_RESET_US;
 }
 
+/* ---- timers ---- */
+
+/* A hold counts only as long as the last value is fresh; that nothing comes neither fires nor
+ * recovers. */
+static bool fresh(const struct state *st)
+{
+	int64_t interval = st->device->interval_us;
+	return interval <= 0 || st->due_us - st->seen_us <= MAX_AGE_INTERVALS * interval;
+}
+
+/* Its windows have run empty: does it still fire? */
+static int look_again(const struct look *l, struct state *st)
+{
+	int r = rule_look_show(l);
+	if (r)
+		return r;
+	if (rule_truth(l, st->rule, st->rule->code->when) == NO && rule_clear(l, st->rule) == YES)
+		r = rule_look_clear(l, st, l->at_us);
+	rule_look_hide(l->s);
+	return r;
+}
+
+static int run_timer(const struct look *l, struct state *st)
+{
+	struct look t = {
+		.s = l->s, .d = st->device, .at_us = st->due_us, .fn = l->fn, .ctx = l->ctx};
+	int64_t since = st->since_us;
+	state_timer_stop(l->s, st);
+	switch ((enum rule_phase)st->phase) {
+	case PHASE_PENDING:
+		if (!rule_hold_over(st->rule, since, t.at_us)) /* a long search goes on */
+			return state_timer_start(l->s, st, rule_hold_due(st->rule, since, t.at_us));
+		return fresh(st) ? rule_look_fire(&t, st, t.at_us) : 0;
+	case PHASE_CLEARING:
+		return fresh(st) ? recover(&t, st, t.at_us) : 0;
+	case PHASE_FIRING:
+		if (state_due(st) > t.at_us)
+			return state_timer_start(l->s, st, state_due(st));
+		return look_again(&t, st);
+	case PHASE_QUIET:
+		return state_end(l->s, st, t.at_us);
+	case PHASE_OK:
+	default:
+		return 0;
+	}
+}
+
+/* The timer of st, if it ran out by l->at_us; more than once if one follows from the other. */
+static int run_out(const struct look *l, struct state *st)
+{
+	int r = 0;
+	while (!r && st->timer != NO_TIMER && st->due_us <= l->at_us)
+		r = run_timer(l, st);
+	return r;
+}
+
+int rule_look_begin(const struct look *l)
+{
+	struct rule_states *s = l->s;
+	int r = 0;
+	if (s->now_us && rule_states_next(s) <= s->now_us)
+		r = rule_states_tick(s, s->now_us, l->fn, l->ctx);
+	struct device_rec *rec = r ? NULL : state_device(s, l->d);
+	for (struct state *st = rec ? rec->first : NULL; st && !r; st = st->next)
+		r = run_out(l, st);
+	struct state *st = s->grids.n && !r ? grid_state_first(s, grid_id_of(l->d)) : NULL;
+	for (; st && !r; st = grid_state_next(st))
+		r = run_out(l, st);
+	return r || rec ? r : -ENOMEM;
+}
+
+int64_t rule_states_next(const struct rule_states *s)
+{
+	const struct state *st = state_timer_first(s);
+	return st ? st->due_us : INT64_MAX;
+}
+
+int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx)
+{
+	struct look l = {.s = s, .at_us = now_us, .fn = fn, .ctx = ctx};
+	int r = 0;
+	s->now_us = now_us;
+	for (struct state *st; !r && (st = state_timer_first(s)) && st->due_us <= now_us;)
+		r = run_timer(&l, st);
+	return r;
+}
+
 /* ---- one rule and one reading ---- */
+
+static bool idle(const struct state *st)
+{
+	return st->phase == PHASE_OK || st->phase == PHASE_QUIET;
+}
 
 /* The clock was put back: what began in a time that has not come yet begins now. */
 static int restart_hold(const struct look *l, struct state *st)
@@ -133,64 +231,92 @@ static int restart_hold(const struct look *l, struct state *st)
 	st->since_us = l->at_us;
 	state_timer_stop(l->s, st);
 	int r = state_mark_dirty(l->s, st);
-	int64_t hold = st->phase == PHASE_PENDING ? st->rule->for_us : st->rule->clear_for_us;
-	return r || !held ? r : state_timer_start(l->s, st, hold);
+	return r || !held ? r : state_timer_start(l->s, st, state_due(st));
 }
 
-static int look_at_state(const struct look *l, struct state *st)
+static int look_at_state(const struct look *l, struct state *st, enum truth when)
 {
-	const struct rule *rule = st->rule;
-	if (rule_is_late(l->at_us, st->seen_us))
-		return 0;
-	if (l->at_us < st->seen_us && st->phase != PHASE_OK) {
-		int r = restart_hold(l, st);
-		if (r)
-			return r;
-	}
-	/* Its timer first, as if nothing had come since: the result must not depend on ticks. */
-	if (st->timer != NO_TIMER && st->due_us <= l->at_us) {
-		struct look timer = *l;
-		timer.r = NULL;
-		int r = fresh(st) ? run_out(&timer, st) : 0;
-		state_timer_stop(l->s, st);
-		if (r)
-			return r;
-	}
-	enum truth when = rule_truth(l, rule, rule->code->when);
 	if (when == HOLD)
 		return 0;
-	st->device = l->d;
-	if (st->phase == PHASE_OK)
-		return when == YES ? on_ok(l, &st, rule) : 0;
-	bool later = l->at_us > st->seen_us;
-	st->seen_us = l->at_us;
-	int r = later ? state_mark_dirty(l->s, st) : 0;
+	if (idle(st))
+		return when == YES ? on_ok(l, st) : 0;
+	int r = l->at_us == st->seen_us ? 0 : state_mark_dirty(l->s, st);
 	if (r)
 		return r;
+	st->seen_us = l->at_us;
 	if (st->phase == PHASE_PENDING)
 		return on_pending(l, st, when == YES);
-	enum truth clear = when == YES ? NO : rule_clear(l, rule);
+	enum truth clear = when == YES ? NO : rule_clear(l, st->rule);
 	return clear == HOLD ? 0 : on_firing(l, st, when == YES, clear == YES);
+}
+
+static int look_at_device(const struct look *l, struct state *st)
+{
+	bool busy = !idle(st);
+	if (busy && rule_is_late(l->at_us, st->seen_us))
+		return 0;
+	int r = busy && l->at_us < st->seen_us ? restart_hold(l, st) : 0;
+	return r ? r : look_at_state(l, st, rule_truth(l, st->rule, st->rule->code->when));
+}
+
+/* The clocks of a grid's devices differ by a little: its time is that of the newest. */
+static int look_at_grid(const struct look *l, struct state *st)
+{
+	struct look newest = *l;
+	enum truth when = rule_truth(l, st->rule, st->rule->code->when);
+	bool busy = !idle(st);
+	if (busy && rule_is_late(l->at_us, st->seen_us))
+		newest.at_us = st->seen_us;
+	int r = busy && newest.at_us < st->seen_us ? restart_hold(l, st) : 0;
+	return r ? r : look_at_state(&newest, st, when);
+}
+
+/*
+ * The state of the grid in *ret, NULL if there is none. *at is that of l->d's list: what the device
+ * began in another grid, before it was moved, ends; what another device began and is over makes
+ * room.
+ */
+static int find_in_grid(const struct look *l, const struct rule *rule, struct state **at,
+			struct state **ret)
+{
+	int64_t grid = grid_id_of(l->d);
+	int r = 0;
+	if (*at && (*at)->rule == rule && grid_of_state(*at) != grid) {
+		if ((*at)->phase == PHASE_FIRING || (*at)->phase == PHASE_CLEARING)
+			r = recover(l, *at, l->at_us);
+		if (!r)
+			r = state_drop(l->s, *at);
+	}
+	struct state *st = r ? NULL : grid_state_find(l->s, grid, rule);
+	if (st && st->phase == PHASE_OK && st->device != l->d) {
+		r = state_drop(l->s, st);
+		st = NULL;
+	}
+	*ret = st;
+	return r;
+}
+
+static int begin(const struct look *l, const struct rule *rule, struct state **at)
+{
+	struct state *st = state_insert(l->s, at, rule, l->d);
+	return st ? on_ok(l, st) : -ENOMEM;
 }
 
 int rule_look_at(const struct look *l, const struct rule *rule, struct state **at)
 {
-	if (*at && (*at)->rule == rule)
-		return look_at_state(l, *at);
+	struct state *st = *at && (*at)->rule == rule ? *at : NULL;
+	if (rule->silent_us || rule->silent_intervals)
+		return 0;
+	if (rule->scope == SCOPE_GRID) {
+		int r = find_in_grid(l, rule, at, &st);
+		if (r || st)
+			return r ? r : look_at_grid(l, st);
+	}
+	if (st)
+		return look_at_device(l, st);
 	if (rule_truth(l, rule, rule->code->when) != YES)
 		return 0;
-	return rule->event ? tell(l, ANOMALY_FIRED, rule, NULL, l->at_us) : on_ok(l, at, rule);
-}
-
-int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx)
-{
-	while (s->nheap && s->heap[0]->due_us <= now_us) {
-		struct state *st = s->heap[0];
-		struct look l = {.s = s, .d = st->device, .at_us = now_us, .fn = fn, .ctx = ctx};
-		int r = fresh(st) ? run_out(&l, st) : 0;
-		state_timer_stop(s, st);
-		if (r)
-			return r;
-	}
-	return 0;
+	if (!rule->event)
+		return begin(l, rule, at);
+	return rule_gate_open(rule, l->at_us) ? tell_event(l, rule) : 0;
 }

@@ -7,80 +7,14 @@
  * state that changed stands in the dirty list until it is taken; one that has become OK lives until
  * then.
  */
-#include "rule_state.h"
+#include "rule_grid.h"
+#include "rule_hold.h"
+#include "rule_timer.h"
 
-/* ---- the heap of timers ---- */
-
-static bool sooner(const struct state *a, const struct state *b)
+void rule_states_at(struct rule_states *s, uint64_t seq, int64_t recv_us)
 {
-	if (a->due_us != b->due_us)
-		return a->due_us < b->due_us;
-	if (a->device->id != b->device->id)
-		return a->device->id < b->device->id;
-	return a->rule->index < b->rule->index;
-}
-
-static void heap_set(struct rule_states *s, size_t i, struct state *st)
-{
-	s->heap[i] = st;
-	st->timer = (uint32_t)i;
-}
-
-static void heap_up(struct rule_states *s, size_t i)
-{
-	struct state *st = s->heap[i];
-	for (; i && sooner(st, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		heap_set(s, i, s->heap[(i - 1) / 2]);
-	heap_set(s, i, st);
-}
-
-static void heap_down(struct rule_states *s, size_t i)
-{
-	struct state *st = s->heap[i];
-	for (;;) {
-		size_t kid = 2 * i + 1;
-		if (kid >= s->nheap)
-			break;
-		if (kid + 1 < s->nheap && sooner(s->heap[kid + 1], s->heap[kid]))
-			kid++;
-		if (!sooner(s->heap[kid], st))
-			break;
-		heap_set(s, i, s->heap[kid]);
-		i = kid;
-	}
-	heap_set(s, i, st);
-}
-
-void state_timer_stop(struct rule_states *s, struct state *st)
-{
-	size_t i = st->timer;
-	if (i == NO_TIMER)
-		return;
-	st->timer = NO_TIMER;
-	struct state *last = s->heap[--s->nheap];
-	if (last == st)
-		return;
-	heap_set(s, i, last);
-	heap_up(s, i);
-	heap_down(s, last->timer);
-}
-
-int state_timer_start(struct rule_states *s, struct state *st, int64_t hold_us)
-{
-	state_timer_stop(s, st);
-	int r = mem_grow(&s->heap, &s->cap_heap, s->nheap + 1, STATES_MAX, sizeof(struct state *));
-	if (r)
-		return r;
-	if (__builtin_add_overflow(st->since_us, hold_us, &st->due_us))
-		st->due_us = INT64_MAX;
-	s->heap[s->nheap] = st;
-	heap_up(s, s->nheap++);
-	return 0;
-}
-
-int64_t rule_states_next(const struct rule_states *s)
-{
-	return s->nheap ? s->heap[0]->due_us : INT64_MAX;
+	s->seq = seq;
+	s->now_us = recv_us;
 }
 
 /* ---- states ---- */
@@ -122,20 +56,37 @@ static struct state **find_state(struct device_rec *rec, const struct rule *rule
 struct state *state_insert(struct rule_states *s, struct state **at, const struct rule *rule,
 			   const struct device *d)
 {
-	struct state *st = s->nstates < STATES_MAX ? mem_new(sizeof *st) : NULL;
+	bool of_grid = rule->scope == SCOPE_GRID;
+	size_t size = of_grid ? sizeof(struct grid_state) : sizeof(struct state);
+	struct state *st = s->nstates < STATES_MAX ? mem_new(size) : NULL;
 	if (!st)
 		return NULL;
 	*st = (struct state){.next = *at, .rule = rule, .device = d, .timer = NO_TIMER};
+	if (of_grid && grid_state_link(s, st, grid_id_of(d))) {
+		free(st);
+		return NULL;
+	}
 	*at = st;
 	s->nstates++;
 	return st;
 }
 
-int state_end(struct rule_states *s, struct state *st)
+int state_end(struct rule_states *s, struct state *st, int64_t at_us)
 {
-	state_timer_stop(s, st);
-	st->phase = PHASE_OK;
-	return state_mark_dirty(s, st);
+	st->flapping = false;
+	st->since_us = at_us;
+	st->phase = state_firings_over(st, at_us) ? PHASE_OK : PHASE_QUIET;
+	if (st->phase == PHASE_OK)
+		state_forget_firings(st);
+	int r = state_timer_start(s, st, state_due(st));
+	return r ? r : state_mark_dirty(s, st);
+}
+
+void state_clear_fields(struct state *st)
+{
+	free(st->fields);
+	st->fields = NULL;
+	st->nfields = 0;
 }
 
 /* ---- saving ---- */
@@ -143,6 +94,8 @@ int state_end(struct rule_states *s, struct state *st)
 static void state_free(struct rule_states *s, struct state *st)
 {
 	state_timer_stop(s, st);
+	if (st->rule->scope == SCOPE_GRID)
+		grid_state_unlink(s, st);
 	free(st->fields);
 	free(st);
 	s->nstates--;
@@ -187,6 +140,8 @@ static struct rule_saved saved_of(const struct dirty *d)
 		.phase = (enum rule_phase)st->phase,
 		.since_us = st->since_us,
 		.seen_us = st->seen_us,
+		.fires = state_pack_firings(st),
+		.fires_since_us = st->fired_us,
 		.fields = {st->fields, st->nfields},
 	};
 }
@@ -253,14 +208,12 @@ size_t rule_states_count(const struct rule_states *s)
 	return s->nstates - ended;
 }
 
-/* The state goes with its rule or device; that it must be deleted stays to be told. */
-static int state_drop(struct rule_states *s, struct state *st)
+/* Turn its place in the dirty list into that of a deletion, and free it. */
+static int state_delete(struct rule_states *s, struct state *st)
 {
-	if (!st->dirty_at) {
-		int r = state_mark_dirty(s, st);
-		if (r)
-			return r;
-	}
+	int r = state_mark_dirty(s, st);
+	if (r)
+		return r;
 	char *id = slice_dup(slice_of(st->rule->id));
 	if (!id)
 		return -ENOMEM;
@@ -268,6 +221,12 @@ static int state_drop(struct rule_states *s, struct state *st)
 		.device_id = st->device->id, .rule_id = id, .rule_hash = st->rule->hash};
 	state_free(s, st);
 	return 0;
+}
+
+int state_drop(struct rule_states *s, struct state *st)
+{
+	unlink_state(s, st);
+	return state_delete(s, st);
 }
 
 void rule_states_forget(struct rule_states *s, const struct device *d)
@@ -280,7 +239,7 @@ void rule_states_forget(struct rule_states *s, const struct device *d)
 		rec->first = st->next;
 		/* Without memory to remember the deletion by, an orphan row stays in the database,
 		 * which a restore skips. */
-		if (state_drop(s, st))
+		if (state_delete(s, st))
 			state_free(s, st);
 	}
 	free(rec->seen);
@@ -319,6 +278,7 @@ void rule_states_free(struct rule_states *s)
 	free(s->devices);
 	free(s->dirty);
 	free(s->heap);
+	free(s->grids.heads);
 	free(s->slots);
 	free(s->touched);
 	free(s->marks);
@@ -361,7 +321,7 @@ static int move_states(struct rule_states *s, const struct rules *set, struct de
 		const struct rule *rule = heir(set, old);
 		next = old->next;
 		if (!rule) {
-			int r = state_drop(s, old);
+			int r = state_delete(s, old);
 			if (r)
 				return r;
 			continue;
@@ -436,9 +396,7 @@ int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, voi
 		r = r ? r : one;
 	}
 	use_tables(s, &t);
-	for (size_t i = s->nheap / 2;
-	     i-- > 0;) /* equal times are ordered by the rules' new places */
-		heap_down(s, i);
+	state_timers_sort(s);
 	rules_ref(set);
 	rules_unref(s->set);
 	s->set = set;
@@ -447,18 +405,29 @@ int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, voi
 
 /* ---- what the database kept ---- */
 
-static int restore_timer(struct rule_states *s, struct state *st)
-{
-	if (st->phase == PHASE_PENDING)
-		return state_timer_start(s, st, st->rule->for_us);
-	if (st->phase == PHASE_CLEARING)
-		return state_timer_start(s, st, st->rule->clear_for_us);
-	return 0;
-}
-
 const struct rule *rule_states_rule(const struct rule_states *s, struct slice id)
 {
 	return s->set ? rules_find(s->set, id) : NULL;
+}
+
+static void fill_state(struct state *st, const struct rule_saved *saved)
+{
+	st->phase = (uint8_t)saved->phase;
+	st->since_us = saved->since_us;
+	st->seen_us = saved->seen_us;
+	state_unpack_firings(st, saved->fires, saved->fires_since_us);
+	state_clear_fields(st);
+	size_t n = saved->fields.n <= UINT8_MAX ? saved->fields.n : 0;
+	st->fields = n ? slice_dup((struct slice){saved->fields.p, n}) : NULL;
+	st->nfields = st->fields ? (uint8_t)n : 0;
+}
+
+/* Another device of the grid hosts it already: there is one state a grid. */
+static bool taken(const struct rule_states *s, const struct rule *rule, const struct device *d)
+{
+	const struct state *st =
+		rule->scope == SCOPE_GRID ? grid_state_find(s, grid_id_of(d), rule) : NULL;
+	return st && st->device != d;
 }
 
 int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
@@ -467,7 +436,7 @@ int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 	const struct rule *rule = rule_states_rule(s, slice_of(saved->rule_id));
 	if (saved->phase == PHASE_OK)
 		return 0;
-	if (!rule || rule->hash != saved->rule_hash || rule->event)
+	if (!rule || rule->hash != saved->rule_hash || rule->event || taken(s, rule, d))
 		return 1;
 	struct device_rec *rec = state_device(s, d);
 	struct state **at = rec ? find_state(rec, rule) : NULL;
@@ -476,13 +445,6 @@ int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 		st = state_insert(s, at, rule, d);
 	if (!st)
 		return -ENOMEM;
-	st->phase = (uint8_t)saved->phase;
-	st->since_us = saved->since_us;
-	st->seen_us = saved->seen_us;
-	free(st->fields);
-	st->nfields = saved->fields.n <= UINT8_MAX ? (uint8_t)saved->fields.n : 0;
-	st->fields = st->nfields ? slice_dup((struct slice){saved->fields.p, st->nfields}) : NULL;
-	if (!st->fields)
-		st->nfields = 0;
-	return restore_timer(s, st);
+	fill_state(st, saved);
+	return state_timer_start(s, st, state_due(st));
 }

@@ -13,14 +13,18 @@
 struct state {
 	struct state *next; /* of the same device, ordered by rule */
 	const struct rule *rule;
-	const struct device *device;
+	const struct device *device; /* of a rule with scope grid: the host */
 	int64_t since_us, seen_us;
-	int64_t due_us; /* while it stands in the heap */
-	uint32_t timer; /* its place in the heap */
-	uint8_t phase;	/* enum rule_phase */
+	int64_t due_us;	       /* while it stands in the heap */
+	int64_t fired_us;      /* the oldest firing that counts for flapping */
+	uint32_t fired_span_s; /* from that one to the newest */
+	uint32_t timer;	       /* its place in the heap */
+	uint32_t dirty_at;     /* place in the dirty list + 1; 0 = it is not there */
+	uint8_t phase;	       /* enum rule_phase */
 	uint8_t nfields;
-	uint32_t dirty_at; /* place in the dirty list + 1; 0 = it is not there */
-	char *fields;	   /* JSON, owned */
+	uint8_t fires; /* firings that count */
+	bool flapping;
+	char *fields; /* JSON, owned */
 };
 
 /* With its fields, its place in the heap and what malloc adds; the bound is a promise. */
@@ -46,8 +50,16 @@ struct dirty {
 	uint64_t rule_hash;
 };
 
+/* Buckets of a hash table, a power of two of them. */
+struct grid_table {
+	struct grid_state **heads;
+	size_t nheads, n;
+};
+
 struct rule_states {
 	struct rules *set;
+	uint64_t seq;	/* of the message at hand, in the caller's log */
+	int64_t now_us; /* time of arrival, as the caller told it last; 0 = not yet */
 	struct cel_vm *vm;
 	struct cel_value *slots; /* what the reading at hand has */
 	size_t nslots;
@@ -66,19 +78,21 @@ struct rule_states {
 	struct dirty *dirty;
 	size_t ndirty, cap_dirty;
 	size_t nstates;
+	struct grid_table grids;
 	char fault[256]; /* the first evaluation that failed since rule_states_fault was asked */
 };
 
-/* The hold that began at since_us runs out hold_us later. */
-must_check int state_timer_start(struct rule_states *s, struct state *st, int64_t hold_us);
-void state_timer_stop(struct rule_states *s, struct state *st);
 must_check int state_mark_dirty(struct rule_states *s, struct state *st);
 /* NULL when out of memory. */
 struct device_rec *state_device(struct rule_states *s, const struct device *d);
 /* A new one, linked where *at is; NULL when out of memory. */
 struct state *state_insert(struct rule_states *s, struct state **at, const struct rule *rule,
 			   const struct device *d);
-/* The rule is OK again: the state stays until its deletion is taken. */
-must_check int state_end(struct rule_states *s, struct state *st);
+/* The rule is OK again at at_us: the state stays until its deletion is taken, or, while its firings
+ * are still counted, longer. */
+must_check int state_end(struct rule_states *s, struct state *st, int64_t at_us);
+/* The state goes at once; that it must be deleted stays to be told. */
+must_check int state_drop(struct rule_states *s, struct state *st);
+void state_clear_fields(struct state *st);
 
 #endif

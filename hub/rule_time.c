@@ -4,7 +4,6 @@
 #define HOLD_MAX (30 * TIMES_DAY)
 #define SILENCE_MIN (10 * TIMES_SEC)
 #define INTERVALS_MAX 1000
-#define FLAP_COUNT_MAX 1000
 #define FLAP_WITHIN_MAX (7 * TIMES_DAY)
 
 /* ---- for ---- */

@@ -173,7 +173,7 @@ static void fires_and_recovers_at_once(void **state)
 {
 	(void)state;
 	struct bench b;
-	bench_new(&b, PACK(RULE("hot", "when: t > 60.0")));
+	bench_new(&b, PACK(RULE("hot", "when: t > 60.0\n    flap: off")));
 	say_num(&b, 10, "t", 20);
 	expect_none(&b);
 	assert_int_equal(rule_states_count(b.s), 0);
@@ -261,7 +261,7 @@ static void clear_for_waits_and_falls_back(void **state)
 {
 	(void)state;
 	struct bench b;
-	bench_new(&b, PACK(RULE("full", "when: f >= 85.0\n    clear_for: 30s")));
+	bench_new(&b, PACK(RULE("full", "when: f >= 85.0\n    clear_for: 30s\n    flap: off")));
 	say_num(&b, 10, "f", 90);
 	b.n = 0;
 	say_num(&b, 20, "f", 10);
@@ -283,7 +283,7 @@ static void a_late_reading_moves_nothing_back(void **state)
 {
 	(void)state;
 	struct bench b;
-	bench_new(&b, PACK(RULE("hot", "when: t > 60.0")));
+	bench_new(&b, PACK(RULE("hot", "when: t > 60.0\n    flap: off")));
 	say_num(&b, 100, "t", 61);
 	expect_one(&b, ANOMALY_FIRED, 100, false);
 	say_num(&b, 90, "t", 20);
@@ -303,7 +303,7 @@ static void a_clock_put_back_by_days_counts_from_now(void **state)
 	(void)state;
 	const int64_t wrong = 10 * INT64_C(86400);
 	struct bench b;
-	bench_new(&b, PACK(RULE("hot", "when: t > 60.0")));
+	bench_new(&b, PACK(RULE("hot", "when: t > 60.0\n    flap: off")));
 	say_num(&b, wrong, "t", 61);
 	expect_one(&b, ANOMALY_FIRED, wrong, false);
 	say_num(&b, wrong - 86400, "t", 20); /* a day: late */

@@ -118,7 +118,7 @@ static void values_out_of_range_are_told(void **state)
 		"intervals, like 3x (1x to 1000x), nor a time like 2h (10s to 30d)\n"
 		"a.yaml:4:21: key \"silent\": a list where a text was expected\n"
 		"a.yaml:5:55: unknown key \"often\"\n"
-		"a.yaml:5:40: key \"count\": value \"1\" is not a whole number, 2 to 1000\n"
+		"a.yaml:5:40: key \"count\": value \"1\" is not a whole number, 2 to 100\n"
 		"a.yaml:5:51: key \"within\": value \"1s\" is not a duration like 10s or 20m, 1m "
 		"to "
 		"7d\n"
