@@ -1,7 +1,7 @@
-/* gridhub rule: try the language of conditions. */
+/* gridhub rule: its verbs, and the one that tries the language of conditions. */
 #include "cel.h"
 #include "cel_json.h"
-#include "cmd.h"
+#include "cmd_rule.h"
 #include "json.h"
 
 #define BINDINGS_MAX 256
@@ -164,8 +164,11 @@ int cmd_rule(int argc, char **argv)
 {
 	static const struct cmd_verb verbs[] = {
 		{"eval", "evaluate a condition", rule_eval},
+		{"test", "run the examples of rules", cmd_rule_test},
+		{"list", "print the rules", cmd_rule_list},
+		{"kinds", "print the responsibility list", cmd_rule_kinds},
 		{"shadow", "what rules that only count have counted", cmd_rule_shadow},
 	};
-	return cmd_verbs("rule", "Rules: the language of conditions.", verbs, COUNT_OF(verbs), argc,
-			 argv);
+	return cmd_verbs("rule", "Rules: the language of conditions, packs and their examples.",
+			 verbs, COUNT_OF(verbs), argc, argv);
 }

@@ -38,7 +38,7 @@ extern const char *const rule_scope_names[]; /* "device", "grid", NULL */
 
 struct rule {
 	const char *id;
-	const char *kind; /* code of the responsibility list, e.g. event-0192 */
+	const char *kind;		/* code of the responsibility list, e.g. event-0192 */
 	const struct rule_kind *listed; /* its entry (rule_kind.h); NULL: there is no list */
 	enum severity severity;
 	enum device_class class; /* CLASS_UNKNOWN = any */
@@ -77,6 +77,11 @@ void rules_unref(struct rules *r); /* NULL is fine */
 size_t rules_count(const struct rules *r);
 const struct rule *rules_at(const struct rules *r, size_t i);
 const struct rule *rules_find(const struct rules *r, struct slice id);
+/* The text of `when`; empty if the rule has none. */
+struct slice rule_condition(const struct rule *rule);
+
+/* A set of that rule alone, to try it; it refers to the whole one. -ENOMEM. */
+must_check int rules_alone(struct rules *whole, const struct rule *rule, struct rules **ret);
 
 /* ---- evaluation ---- */
 enum anomaly_kind {

@@ -40,6 +40,15 @@ struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node
 /* In both languages; ret[] by enum lang. 0 or -EINVAL, told. */
 must_check int rule_text_titles(struct loader *l, const struct yaml_node *v, struct title *ret);
 
+/* That the vocabulary lacks the name at byte `offset` of v. */
+void rule_text_warn_field(struct loader *l, const struct yaml_node *v, size_t offset,
+			  struct slice name);
+
+/* ---- examples (rule_example_load.c) ---- */
+/* All of the rule's, whose class and event are known. 0 or -EINVAL, told. */
+must_check int rule_examples_load(struct loader *l, const struct yaml_node *list,
+				  const struct rule *rule, struct rule_code *code);
+
 /* ---- what time does to a rule (rule_time.c) ---- each 0 or -EINVAL, told ---- */
 /* `for: 20m` or `for: {night: 10m, else: 20m}` */
 must_check int rule_time_hold(struct loader *l, const struct yaml_node *v, struct rule *rule,

@@ -11,7 +11,7 @@ struct rule_yaml {
 	const char *id, *kind, *why;
 	int class, severity, scope;
 	const struct yaml_node *when, *clear, *title, *advice;
-	const struct yaml_node *hold, *silent, *flap;
+	const struct yaml_node *hold, *silent, *flap, *examples;
 	int64_t clear_for_us;
 	bool event, shadow;
 };
@@ -40,6 +40,8 @@ static const struct yaml_field rule_table[] = {
 	{"advice", YAML_T_NODE, R(advice), "", 0, 0, NULL,
 	 "zh-CN and en: what to do, said behind the title until it has recovered"},
 	{"why", YAML_T_STR, R(why), "", 0, 0, NULL, "why its numbers are what they are"},
+	{"examples", YAML_T_NODE, R(examples), "", 0, 0, NULL,
+	 "readings and what comes of them: gridhub rule test"},
 };
 
 /* A rule while it is being made. */
@@ -222,6 +224,8 @@ void rule_make(struct loader *l, const struct yaml_node *map)
 	check_keys(&d);
 	read_times(&d);
 	read_texts(&d);
+	if (d.y.examples)
+		note(&d, rule_examples_load(l, d.y.examples, &d.rule, &d.code));
 	int r = d.bad ? 0 : keep(&d);
 	if (r)
 		rule_load_fault(l, map, NULL, "%s",

@@ -21,9 +21,20 @@ static int slot_of(void *ctx, struct slice name)
 	return slot;
 }
 
+/* As the vocabulary says; of a field that it lacks nothing is known. */
+static int type_of(void *ctx, int slot)
+{
+	const struct rule_names *n = ctx;
+	if (slot < SLOT_FIRST_FIELD)
+		return CEL_MAP;
+	const struct rule_word *w = rule_words_find(n->words, n->set->slots.names[slot]);
+	return w ? (int)w->type : CEL_UNSET;
+}
+
 struct cel_names rule_names_of(struct rule_names *n)
 {
-	return (struct cel_names){.slot = slot_of, .ctx = n};
+	return (struct cel_names){
+		.slot = slot_of, .type = type_of, .wanted = CEL_BIT(CEL_BOOL), .ctx = n};
 }
 
 size_t rule_names_first_use(const struct cel_program *p, uint32_t slot)

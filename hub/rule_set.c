@@ -79,6 +79,13 @@ void rules_unref(struct rules *r)
 {
 	if (!r || __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	if (r->whole) {
+		struct rules *whole = r->whole;
+		arena_done(&r->arena);
+		free(r);
+		rules_unref(whole);
+		return;
+	}
 	for (size_t i = 0; i < r->n; i++) {
 		cel_free(r->v[i].code->when);
 		cel_free(r->v[i].code->clear);
@@ -116,6 +123,12 @@ const struct rule *rules_find(const struct rules *r, struct slice id)
 			hi = mid;
 	}
 	return NULL;
+}
+
+struct slice rule_condition(const struct rule *rule)
+{
+	const struct cel_program *p = rule->code->when;
+	return p ? p->text : (struct slice){0};
 }
 
 /* ---- the index ---- */
@@ -240,5 +253,26 @@ int rule_set_finish(struct rules *set)
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+int rules_alone(struct rules *whole, const struct rule *rule, struct rules **ret)
+{
+	struct rules *set = mem_new(sizeof *set);
+	if (!set)
+		return -ENOMEM;
+	*set = *whole;
+	set->refs = 1;
+	set->whole = rules_ref(whole);
+	arena_init(&set->arena, ARENA_MAX);
+	set->v = arena_alloc(&set->arena, sizeof *set->v);
+	set->n = set->cap = 1;
+	if (set->v)
+		set->v[0] = *rule;
+	if (!set->v || rule_set_finish(set)) {
+		rules_unref(set);
+		return -ENOMEM;
+	}
+	*ret = set;
 	return 0;
 }

@@ -30,7 +30,9 @@ struct rule_code {
 	int64_t flap_us;     /* … within so long is flapping */
 	int64_t recheck_us;  /* > 0: time windows run empty so long after the last reading that was
 				looked at */
-	struct title titles[2], advice[2]; /* by enum lang; advice may be empty */
+	struct title titles[2], advice[2];   /* by enum lang; advice may be empty */
+	const struct rule_example *examples; /* rule_example.h */
+	size_t nexamples;
 };
 
 /* Names that are not fields but maps that the engine fills. */
@@ -54,7 +56,10 @@ struct rule_list {
 
 struct rules {
 	unsigned refs;
-	struct arena arena;	   /* strings, titles, codes, the index */
+	struct rules
+		*whole;	    /* of which this is one rule, with its slots; NULL: all of it is its own
+			     */
+	struct arena arena; /* strings, titles, codes, the index */
 	struct rule_kinds *kinds;  /* owned; NULL: there is no kinds.yaml */
 	struct calendar *calendar; /* owned; NULL: there is no schedules.yaml */
 	struct rule *v;

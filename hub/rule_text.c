@@ -1,8 +1,8 @@
 #include "rule_load.h"
 #include "rule_names.h"
 
-static void warn_field(struct loader *l, const struct yaml_node *v, size_t offset,
-		       struct slice name)
+void rule_text_warn_field(struct loader *l, const struct yaml_node *v, size_t offset,
+			  struct slice name)
 {
 	struct place at = rule_place(l->text, v, offset);
 	const char *near = rule_words_nearest(&l->words, name);
@@ -31,8 +31,8 @@ struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node
 		return NULL;
 	}
 	for (size_t i = 0; i < names.nunknown; i++)
-		warn_field(l, v, rule_names_first_use(p, names.unknown[i]),
-			   l->set->slots.names[names.unknown[i]]);
+		rule_text_warn_field(l, v, rule_names_first_use(p, names.unknown[i]),
+				     l->set->slots.names[names.unknown[i]]);
 	return p;
 }
 
@@ -59,7 +59,7 @@ static int load_title(struct loader *l, const struct yaml_node *v, struct title 
 		return rule_load_fault_in(l, v, at, "title", "%.300s", why.msg);
 	for (size_t i = 0; i < ret->n; i++)
 		if (ret->v[i].kind == TITLE_FIELD && rule_words_lack(&l->words, ret->v[i].text))
-			warn_field(l, v, ret->v[i].at, ret->v[i].text);
+			rule_text_warn_field(l, v, ret->v[i].at, ret->v[i].text);
 	return 0;
 }
 

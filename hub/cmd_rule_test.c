@@ -1,0 +1,291 @@
+/* gridhub rule test: do the rules do what their examples say? */
+#include <getopt.h>
+
+#include "cmd_rule.h"
+#include "json.h"
+#include "rule_example.h"
+#include "times.h"
+
+#define LOOKS_MAX 200 /* shown of an example that fails */
+
+static const char help[] =
+	"usage: gridhub rule test [DIR…] [--rule ID] [--tap] [--strict] [--config FILE]\n\n"
+	"Runs the examples that stand beside each rule, with its own readings and no other: the "
+	"very code that\n"
+	"judges live readings. No database, no broker. Each example is a JSON object on stdout; "
+	"those that fail\n"
+	"are explained on stderr.\n\n"
+	"  DIR            folders of rules (default: the configuration's, or ./rules without one)\n"
+	"  --rule ID      that rule only\n"
+	"  --tap          TAP (Test Anything Protocol) on stdout instead of JSON\n"
+	"  --strict       a rule without examples is a failure\n"
+	"  --config FILE  configuration\n\n"
+	"Exit status: 0 all pass, 1 a failure, 2 bad usage.\n";
+
+struct test {
+	const char *only; /* --rule */
+	bool tap, strict;
+	size_t rules, examples, failed, bare;
+	struct buf bares; /* names of rules without examples */
+	bool found;	  /* the rule that `only` names */
+};
+
+/* ---- one example that fails, look by look ---- */
+
+struct trace {
+	const struct rule_example *x;
+	struct buf *text; /* for people */
+	struct buf *json;
+	size_t n;
+};
+
+static const char *const phase_names[] = {
+	[PHASE_OK] = "ok",	   [PHASE_PENDING] = "pending",
+	[PHASE_FIRING] = "firing", [PHASE_CLEARING] = "clearing",
+	[PHASE_QUIET] = "ok",
+};
+
+static void put_key_text(struct buf *b, const char *key, struct slice s)
+{
+	json_put_key(b, key);
+	json_put_str(b, s);
+}
+
+static void trace_look(void *ctx, const struct example_look *l)
+{
+	struct trace *t = ctx;
+	char at[TIMES_DURATION_MAX];
+	auto_buf struct buf fields;
+	if (t->n++ >= LOOKS_MAX)
+		return;
+	buf_init(&fields, READING_ARENA_MAX);
+	times_format_duration(l->at_us, at);
+	if (l->step)
+		reading_fields_json(&l->step->reading, &fields);
+	buf_printf(t->text, "    %8s  %s%s%s → %s%s%s\n", at, l->device->name, l->step ? " " : "",
+		   l->step ? buf_str(&fields) : " (time runs out)", phase_names[l->phase],
+		   l->fault ? "; " : "", l->fault ? l->fault : "");
+	buf_puts(t->json, t->n > 1 ? ",{" : "{");
+	put_key_text(t->json, "at", slice_of(at));
+	put_key_text(t->json, "device", slice_of(l->device->name));
+	if (l->step) {
+		json_put_key(t->json, "fields");
+		buf_put_slice(t->json, buf_slice(&fields));
+	}
+	put_key_text(t->json, "phase", slice_of(phase_names[l->phase]));
+	if (l->fault)
+		put_key_text(t->json, "fault", slice_of(l->fault));
+	buf_putc(t->json, '}');
+}
+
+/* "open 20m, recover 45m", or as a JSON list. */
+static void put_moves(const struct rule_example *x, const struct example_move *v, size_t n,
+		      bool json, struct buf *out)
+{
+	auto_buf struct buf one;
+	buf_init(&one, 1024);
+	buf_puts(out, json ? "[" : n ? "" : "nothing");
+	for (size_t i = 0; i < MIN_OF(n, (size_t)EXAMPLE_MOVES_MAX); i++) {
+		buf_reset(&one);
+		rule_example_move(x, &v[i], &one);
+		buf_puts(out, i ? json ? "," : ", " : "");
+		if (json)
+			json_put_str(out, buf_slice(&one));
+		else
+			buf_put_slice(out, buf_slice(&one));
+	}
+	buf_puts(out, json ? "]" : "");
+}
+
+static void put_head(struct buf *b, const struct rule *rule, const struct rule_example *x, bool ok)
+{
+	buf_putc(b, '{');
+	put_key_text(b, "rule", slice_of(rule->id));
+	put_key_text(b, "example", slice_of(x->of));
+	put_key_text(b, "file", slice_of(rule->file));
+	json_put_key(b, "line");
+	buf_printf(b, "%d", x->line);
+	json_put_key(b, "ok");
+	buf_puts(b, ok ? "true" : "false");
+}
+
+/* Run once more, with somebody who writes down what each look made of it. */
+static int explain(struct rules *alone, const struct rule *rule, const struct rule_example *x,
+		   struct example_result *res, struct buf *text, struct buf *json)
+{
+	auto_buf struct buf lines, looks;
+	buf_init(&lines, (size_t)4 * READING_ARENA_MAX);
+	buf_init(&looks, (size_t)4 * READING_ARENA_MAX);
+	struct trace t = {.x = x, .text = &lines, .json = &looks};
+	int r = rule_example_run(alone, x, trace_look, &t, res);
+	if (r)
+		return r;
+	buf_printf(text, "%s:%d:%d: rule %s, example \"%s\"\n    expected  ", rule->file, x->line,
+		   x->col, rule->id, x->of);
+	put_moves(x, x->expect, x->nexpect, false, text);
+	buf_puts(text, "\n    came      ");
+	put_moves(x, res->came, res->ncame, false, text);
+	buf_putc(text, '\n');
+	buf_put_slice(text, buf_slice(&lines));
+	if (t.n > LOOKS_MAX)
+		buf_printf(text, "    … and %zu more looks\n", t.n - LOOKS_MAX);
+	json_put_key(json, "expected");
+	put_moves(x, x->expect, x->nexpect, true, json);
+	json_put_key(json, "came");
+	put_moves(x, res->came, res->ncame, true, json);
+	json_put_key(json, "looks");
+	buf_printf(json, "[%s]", buf_str(&looks));
+	return 0;
+}
+
+/* ---- how it went ---- */
+
+/* TAP shows what is not ok as comments. */
+static void print_tap(const struct test *t, const struct rule *rule, const struct rule_example *x,
+		      bool ok, const struct buf *text)
+{
+	struct slice rest = buf_slice(text), line;
+	printf("%s %zu - %s: ", ok ? "ok" : "not ok", t->examples, rule->id);
+	for (const char *p = x->of; *p; p++) /* a # would begin a directive */
+		putchar(*p == '#' || *p == '\n' ? ' ' : *p);
+	putchar('\n');
+	while (text->n && slice_cut(&rest, '\n', &line))
+		if (line.n)
+			printf("# %.*s\n", SL_FMT(line));
+}
+
+static int try_example(struct test *t, struct rules *alone, const struct rule *rule,
+		       const struct rule_example *x, struct example_result *res)
+{
+	auto_buf struct buf text, json;
+	buf_init(&text, (size_t)8 * READING_ARENA_MAX);
+	buf_init(&json, (size_t)8 * READING_ARENA_MAX);
+	int r = rule_example_run(alone, x, NULL, NULL, res);
+	bool ok = !r && res->good;
+	put_head(&json, rule, x, ok);
+	if (!r && !ok)
+		r = explain(alone, rule, x, res, &text, &json);
+	if (r)
+		return r;
+	buf_putc(&json, '}');
+	t->examples++;
+	t->failed += !ok;
+	if (t->tap)
+		print_tap(t, rule, x, ok, &text);
+	else
+		puts(buf_str(&json));
+	fputs(buf_str(&text), stderr);
+	return 0;
+}
+
+static int try_rule(struct test *t, struct rules *set, const struct rule *rule,
+		    struct example_result *res)
+{
+	size_t n;
+	const struct rule_example *x = rule_examples(rule, &n);
+	struct rules *alone = NULL;
+	t->rules++;
+	if (!n) {
+		t->bare++;
+		buf_printf(&t->bares, "%s%s", t->bares.n ? ", " : "", rule->id);
+		return 0;
+	}
+	int r = rules_alone(set, rule, &alone);
+	for (size_t i = 0; !r && i < n; i++)
+		r = try_example(t, alone, rule, &x[i], res);
+	rules_unref(alone);
+	return r;
+}
+
+static int try_set(struct test *t, struct rules *set)
+{
+	struct example_result *res = mem_new(sizeof *res);
+	int r = res ? 0 : -ENOMEM;
+	for (size_t i = 0; !r && i < rules_count(set); i++) {
+		const struct rule *rule = rules_at(set, i);
+		if (!t->only || strcmp(t->only, rule->id) == 0)
+			r = try_rule(t, set, rule, res);
+	}
+	free(res);
+	return r;
+}
+
+static int try_dir(struct test *t, const char *dir, bool last)
+{
+	struct rules *set = NULL;
+	struct err e;
+	if (cmd_rule_load(dir, &set))
+		return CMD_FAILED;
+	int res = CMD_OK;
+	t->found = t->found || (t->only && rules_find(set, slice_of(t->only)));
+	if (last && t->only && !t->found && !cmd_rule_find(set, t->only, "rule test"))
+		res = CMD_USAGE;
+	int r = res ? 0 : try_set(t, set);
+	if (r) {
+		err_set(&e, r, "%s: %s", dir, strerror(-r));
+		res = cmd_fail(&e);
+	}
+	rules_unref(set);
+	return res;
+}
+
+static int sum_up(const struct test *t)
+{
+	bool good = !t->failed && !(t->strict && t->bare);
+	if (t->tap)
+		printf("1..%zu\n", t->examples);
+	else
+		printf("{\"rules\":%zu,\"examples\":%zu,\"passed\":%zu,\"failed\":%zu,"
+		       "\"without_examples\":%zu}\n",
+		       t->rules, t->examples, t->examples - t->failed, t->failed, t->bare);
+	if (t->bare)
+		fprintf(stderr, "rules without examples: %zu (%s)\n", t->bare, buf_str(&t->bares));
+	fprintf(stderr, "gridhub: %zu rules, %zu examples: %zu passed, %zu failed\n", t->rules,
+		t->examples, t->examples - t->failed, t->failed);
+	return good ? CMD_OK : CMD_FAILED;
+}
+
+static int run(struct test *t, char **dirs, int n, const char *config_path)
+{
+	auto_buf struct buf dir;
+	int r = CMD_OK;
+	buf_init(&dir, 4096);
+	buf_init(&t->bares, 65536);
+	for (int i = 0; !r && i < MAX_OF(n, 1); i++) {
+		r = cmd_rule_dir(n ? dirs[i] : NULL, config_path, &dir);
+		if (!r)
+			r = try_dir(t, buf_str(&dir), i + 1 >= n);
+	}
+	if (r == CMD_FAILED && t->tap)
+		printf("Bail out! the rules cannot be loaded\n");
+	r = r ? r : sum_up(t);
+	buf_done(&t->bares);
+	return r;
+}
+
+int cmd_rule_test(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"rule", required_argument, NULL, 'r'}, {"tap", no_argument, NULL, 't'},
+		{"strict", no_argument, NULL, 's'},	{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},	{0},
+	};
+	struct test t = {0};
+	const char *config_path = NULL;
+	int o;
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (o == 'h')
+			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
+		else if (o == 'r')
+			t.only = optarg;
+		else if (o == 't')
+			t.tap = true;
+		else if (o == 's')
+			t.strict = true;
+		else if (o == 'c')
+			config_path = optarg;
+		else
+			return CMD_USAGE;
+	}
+	return run(&t, argv + optind, argc - optind, config_path);
+}

@@ -1,0 +1,154 @@
+#include "rule_example.h"
+
+#include "rule_set.h"
+#include "times.h"
+
+const struct rule_example *rule_examples(const struct rule *rule, size_t *ret_n)
+{
+	*ret_n = rule->code->nexamples;
+	return rule->code->examples;
+}
+
+/* ---- running ---- */
+
+struct run {
+	const struct rule_example *x;
+	struct rule_states *s;
+	struct example_result *res;
+	example_look_fn look;
+	void *ctx;
+	enum rule_phase phases[EXAMPLE_DEVICES_MAX];
+	bool opened[EXAMPLE_DEVICES_MAX]; /* of event rules: what follows folds into it */
+};
+
+static size_t index_of(const struct run *run, const struct device *d)
+{
+	return (size_t)(d - run->x->devices);
+}
+
+static int hear(void *ctx, const struct anomaly *a)
+{
+	struct run *run = ctx;
+	struct example_result *res = run->res;
+	size_t device = index_of(run, a->device);
+	bool open = a->kind == ANOMALY_FIRED;
+	if (a->kind == ANOMALY_SEEN || (a->rule->event && run->opened[device]))
+		return 0;
+	run->opened[device] = open;
+	if (res->ncame < EXAMPLE_MOVES_MAX)
+		res->came[res->ncame] = (struct example_move){
+			.at_us = a->at_us - run->x->start_us, .device = a->device, .open = open};
+	res->ncame++;
+	return 0;
+}
+
+static int keep_phase(void *ctx, const struct rule_saved *saved)
+{
+	struct run *run = ctx;
+	for (size_t i = 0; i < run->x->ndevices; i++)
+		if (run->x->devices[i].id == saved->device_id)
+			run->phases[i] = saved->phase;
+	return 0;
+}
+
+/* Tell what it looked like; without anybody to tell, the states are only settled. */
+static int tell_look(struct run *run, int64_t at_us, const struct device *d,
+		     const struct example_step *step)
+{
+	struct err why = {0};
+	int r = rule_states_take_dirty(run->s, keep_phase, run);
+	bool failed = rule_states_fault(run->s, &why);
+	if (!r && run->look) {
+		struct example_look look = {.at_us = at_us,
+					    .device = d,
+					    .step = step,
+					    .phase = run->phases[index_of(run, d)],
+					    .fault = failed ? why.msg : NULL};
+		run->look(run->ctx, &look);
+	}
+	return r;
+}
+
+/* Timers that run out by then, each at its time. */
+static int run_timers(struct run *run, int64_t until_us)
+{
+	int64_t start = run->x->start_us, next = rule_states_next(run->s), before = INT64_MIN;
+	while (next <= start + until_us && next > before) {
+		size_t n = run->res->ncame;
+		int r = rule_states_tick(run->s, next, hear, run);
+		if (!r && run->res->ncame > n && n < EXAMPLE_MOVES_MAX)
+			r = tell_look(run, next - start, run->res->came[n].device, NULL);
+		if (r)
+			return r;
+		before = next;
+		next = rule_states_next(run->s);
+	}
+	return rule_states_tick(run->s, start + until_us, hear, run);
+}
+
+static int run_steps(struct run *run)
+{
+	const struct rule_example *x = run->x;
+	int64_t now = 0;
+	for (size_t i = 0; i < x->nsteps; i++) {
+		const struct example_step *step = &x->steps[i];
+		now = MAX_OF(now, step->at_us);
+		int r = run_timers(run, now);
+		if (!r)
+			r = rule_states_eval(run->s, step->device, &step->reading,
+					     x->start_us + step->at_us, hear, run);
+		if (!r)
+			r = tell_look(run, step->at_us, step->device, step);
+		if (r)
+			return r;
+	}
+	return run_timers(run, MAX_OF(now, x->until_us));
+}
+
+int rule_example_order(const void *p, const void *q)
+{
+	const struct example_move *a = p, *b = q;
+	if (a->at_us != b->at_us)
+		return a->at_us < b->at_us ? -1 : 1;
+	if (a->device != b->device)
+		return a->device < b->device ? -1 : 1;
+	return a->open - b->open;
+}
+
+static bool as_expected(const struct rule_example *x, struct example_result *res)
+{
+	size_t n = MIN_OF(res->ncame, (size_t)EXAMPLE_MOVES_MAX);
+	if (n)
+		qsort(res->came, n, sizeof res->came[0], rule_example_order);
+	if (res->ncame != x->nexpect)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (rule_example_order(&res->came[i], &x->expect[i]) != 0)
+			return false;
+	return true;
+}
+
+int rule_example_run(struct rules *alone, const struct rule_example *x, example_look_fn look,
+		     void *ctx, struct example_result *ret)
+{
+	struct run run = {.x = x, .res = ret, .look = look, .ctx = ctx};
+	run.s = rule_states_new();
+	ret->ncame = 0;
+	int r = run.s ? rule_states_use(run.s, alone, NULL, NULL) : -ENOMEM;
+	if (!r)
+		r = run_steps(&run);
+	if (!r)
+		ret->good = as_expected(x, ret);
+	rule_states_free(run.s);
+	return r;
+}
+
+void rule_example_move(const struct rule_example *x, const struct example_move *m, struct buf *out)
+{
+	char at[TIMES_DURATION_MAX];
+	bool before = m->at_us < 0; /* a recovery may bear the time of a reading that came late */
+	times_format_duration(before ? -m->at_us : m->at_us, at);
+	buf_printf(out, "%s %s%s", m->open ? "open" : "recover", before ? "-" : "", at);
+	if (m->device != x->devices)
+		buf_printf(out, " %s", m->device->name);
+}
