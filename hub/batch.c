@@ -31,6 +31,8 @@ void batch_done(struct batch *b)
 	free(b->rule_states);
 	free(b->shadows);
 	free(b->shadow_of_rule);
+	free(b->memories);
+	free(b->gaps);
 	free(b->unknowns);
 	free(b->rejected);
 	*b = (struct batch){0};
@@ -48,14 +50,18 @@ void batch_reset(struct batch *b)
 	b->copy.n = BATCH_COPY_HEADER;
 	b->copy.failed = false;
 	b->last_seq = 0;
+	b->memory_from_seq = 0;
+	b->heard_us = 0;
+	b->away = (struct slice){0};
 	b->first_recv_us = b->last_recv_us = 0;
 	b->records = b->nreadings = b->nstates = b->nanomalies = b->nrule_states = b->nshadows =
-		b->nunknowns = b->nrejected = 0;
+		b->nmemories = b->ngaps = b->nunknowns = b->nrejected = 0;
 }
 
 bool batch_empty(const struct batch *b)
 {
-	return !b->records && !b->nanomalies && !b->nrule_states && !b->nshadows && !b->nunknowns;
+	return !b->records && !b->nanomalies && !b->nrule_states && !b->nshadows && !b->nmemories &&
+	       !b->nunknowns;
 }
 
 bool batch_full(const struct batch *b, int64_t max_records)
@@ -321,6 +327,31 @@ int batch_shadow(struct batch *b, uint32_t rule_index, struct slice rule_id, int
 	}
 	*ret = s;
 	return 0;
+}
+
+int batch_add_memory(struct batch *b, int64_t device_id, struct slice data)
+{
+	int r = mem_grow(&b->memories, &b->memories_cap, b->nmemories + 1, BATCH_ROWS_MAX,
+			 sizeof *b->memories);
+	if (r)
+		return r;
+	struct batch_memory *at = &b->memories[b->nmemories];
+	*at = (struct batch_memory){.device_id = device_id, .data = data};
+	r = keep(b, &(struct slice *){&at->data}, 1);
+	b->nmemories += !r;
+	return r;
+}
+
+int batch_add_gap(struct batch *b, const struct batch_gap *g)
+{
+	int r = mem_grow(&b->gaps, &b->gaps_cap, b->ngaps + 1, BATCH_ROWS_MAX, sizeof *b->gaps);
+	if (r)
+		return r;
+	struct batch_gap *at = &b->gaps[b->ngaps];
+	*at = *g;
+	r = keep(b, &(struct slice *){&at->adapter}, 1);
+	b->ngaps += !r;
+	return r;
 }
 
 int batch_add_unknown(struct batch *b, const struct batch_unknown *u)

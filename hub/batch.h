@@ -56,6 +56,16 @@ struct batch_shadow { /* what a rule that only counts would have done; not merge
 	int64_t opened, folded, recovered;
 };
 
+struct batch_memory { /* what the rules remember of a device */
+	int64_t device_id;
+	struct slice data; /* bytes; an empty one: nothing any more */
+};
+
+struct batch_gap { /* nothing could come from the adapter's devices */
+	struct slice adapter;
+	int64_t from_us, to_us;
+};
+
 struct batch_unknown {
 	struct slice adapter, address, topic, payload;
 	int class;
@@ -72,6 +82,10 @@ struct batch {
 	uint64_t last_seq; /* all records up to this one are in, or refused */
 	size_t records;
 	int64_t first_recv_us, last_recv_us; /* 0 if no record; all of one UTC day */
+	/* as the cursor's row keeps it; set by intake_finish */
+	uint64_t memory_from_seq;
+	int64_t heard_us;
+	struct slice away; /* JSON */
 	struct arena arena;
 	struct buf copy; /* rows of `reading` in COPY's binary form; the store puts the trailer
 			    behind them */
@@ -91,6 +105,10 @@ struct batch {
 	size_t nshadows, shadows_cap;
 	uint32_t *shadow_of_rule; /* rule's place in its set → index + 1 in shadows */
 	size_t shadow_rules_cap;
+	struct batch_memory *memories;
+	size_t nmemories, memories_cap;
+	struct batch_gap *gaps;
+	size_t ngaps, gaps_cap;
 	struct batch_unknown *unknowns;
 	size_t nunknowns, unknowns_cap;
 	struct batch_rejected *rejected;
@@ -116,6 +134,8 @@ must_check int batch_add_rule_state(struct batch *b, const struct batch_rule_sta
  * set in force. *ret is good until the next call. */
 must_check int batch_shadow(struct batch *b, uint32_t rule_index, struct slice rule_id, int64_t day,
 			    struct batch_shadow **ret);
+must_check int batch_add_memory(struct batch *b, int64_t device_id, struct slice data);
+must_check int batch_add_gap(struct batch *b, const struct batch_gap *g);
 /* Beyond BATCH_KEPT_MAX both say 0 and keep nothing: the counters have it. */
 must_check int batch_add_unknown(struct batch *b, const struct batch_unknown *u);
 must_check int batch_add_rejected(struct batch *b, const struct batch_rejected *r);

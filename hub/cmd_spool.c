@@ -16,20 +16,21 @@ static const char help_verify[] =
 	"exit status 1 if there is one. A torn end (as after a power cut) is cut off by the next\n"
 	"`gridhub run` and is no damage.\n";
 static const char help_show[] =
-	"usage: gridhub spool show [--config FILE] [--from SEQ] [--limit N] [DIR]\n\n"
-	"Records as JSON lines: seq, time of arrival, broker, topic, flags, and the payload as "
+	"usage: gridhub spool show [--config FILE] [--from SEQ] [--limit N] [--markers] [DIR]\n\n"
+	"Messages as JSON lines: seq, time of arrival, broker, topic, flags, and the payload as "
 	"text,\n"
-	"or in hex if it is not UTF-8.\n";
+	"or in hex if it is not UTF-8. With --markers also what stands between messages: when the\n"
+	"hub started, came to a broker, or left it.\n";
 
 struct look {
 	struct segment {
 		char name[64];
-		uint64_t first_seq, bytes, records, last_seq, damaged, damaged_bytes;
+		uint64_t first_seq, bytes, records, markers, last_seq, damaged, damaged_bytes;
 		int64_t first_us, last_us;
 		bool torn;
 	} seg;
-	bool open;
-	uint64_t damaged, records, from, limit;
+	bool open, with_markers;
+	uint64_t damaged, records, markers, from, limit;
 };
 
 static void print_segment(const struct look *l)
@@ -38,10 +39,11 @@ static void print_segment(const struct look *l)
 	char first[TIMES_RFC3339_MAX], last[TIMES_RFC3339_MAX];
 	times_format(s->first_us, first);
 	times_format(s->last_us, last);
-	printf("{\"segment\":\"%s\",\"bytes\":%llu,\"records\":%llu,\"first_seq\":%llu", s->name,
-	       (unsigned long long)s->bytes, (unsigned long long)s->records,
-	       (unsigned long long)s->first_seq);
-	if (s->records)
+	printf("{\"segment\":\"%s\",\"bytes\":%llu,\"records\":%llu,\"markers\":%llu,\"first_seq\":"
+	       "%llu",
+	       s->name, (unsigned long long)s->bytes, (unsigned long long)s->records,
+	       (unsigned long long)s->markers, (unsigned long long)s->first_seq);
+	if (s->records + s->markers)
 		printf(",\"last_seq\":%llu,\"first_at\":\"%s\",\"last_at\":\"%s\"",
 		       (unsigned long long)s->last_seq, first, last);
 	printf(",\"damaged\":%llu,\"damaged_bytes\":%llu,\"torn\":%s}\n",
@@ -62,11 +64,13 @@ static void on_segment(void *ctx, const char *name, uint64_t first_seq, uint64_t
 static void on_record(void *ctx, const struct spool_record *rec)
 {
 	struct look *l = ctx;
-	if (!l->seg.records++)
+	bool marker = rec->flags & SPOOL_MARKERS;
+	if (!l->seg.records && !l->seg.markers)
 		l->seg.first_us = rec->recv_us;
+	l->seg.records += !marker;
+	l->seg.markers += marker;
 	l->seg.last_us = rec->recv_us;
 	l->seg.last_seq = rec->seq;
-	l->records++;
 }
 
 static void on_damage(void *ctx, const char *name, uint64_t from, uint64_t to, bool torn)
@@ -93,8 +97,9 @@ static void verify_damage(void *ctx, const char *name, uint64_t from, uint64_t t
 static void verify_record(void *ctx, const struct spool_record *rec)
 {
 	struct look *l = ctx;
-	(void)rec;
-	if (++l->records % 1000000 == 0)
+	if (rec->flags & SPOOL_MARKERS)
+		l->markers++;
+	else if (++l->records % 1000000 == 0)
 		fprintf(stderr, "gridhub: %llu records\n", (unsigned long long)l->records);
 }
 
@@ -113,11 +118,31 @@ static void put_payload(struct buf *b, struct slice p)
 	buf_putc(b, '"');
 }
 
+static const char *marker_name(const struct spool_record *rec)
+{
+	return rec->flags & SPOOL_CONNECTED ? "connected"
+	       : rec->flags & SPOOL_ALIVE   ? "alive"
+	       : rec->source.n		    ? "away"
+					    : "started";
+}
+
+static void show_message(const struct spool_record *rec, struct buf *b)
+{
+	json_put_key(b, "topic");
+	json_put_str(b, rec->topic);
+	buf_printf(b, ",\"mid\":%u,\"retained\":%s,\"dup\":%s,\"cut\":%s,\"bytes\":%u", rec->mid,
+		   rec->flags & SPOOL_RETAINED ? "true" : "false",
+		   rec->flags & SPOOL_DUP ? "true" : "false",
+		   rec->flags & SPOOL_CUT ? "true" : "false", rec->full_len);
+	put_payload(b, rec->payload);
+}
+
 static void show_record(void *ctx, const struct spool_record *rec)
 {
 	struct look *l = ctx;
 	char at[TIMES_RFC3339_MAX];
-	if (rec->seq < l->from || l->records >= l->limit)
+	bool marker = rec->flags & SPOOL_MARKERS;
+	if (rec->seq < l->from || l->records >= l->limit || (marker && !l->with_markers))
 		return;
 	l->records++;
 	times_format(rec->recv_us, at);
@@ -125,13 +150,10 @@ static void show_record(void *ctx, const struct spool_record *rec)
 	buf_init(&b, 64u << 20);
 	buf_printf(&b, "{\"seq\":%llu,\"at\":\"%s\",\"broker\":", (unsigned long long)rec->seq, at);
 	json_put_str(&b, rec->source);
-	json_put_key(&b, "topic");
-	json_put_str(&b, rec->topic);
-	buf_printf(&b, ",\"mid\":%u,\"retained\":%s,\"dup\":%s,\"cut\":%s,\"bytes\":%u", rec->mid,
-		   rec->flags & SPOOL_RETAINED ? "true" : "false",
-		   rec->flags & SPOOL_DUP ? "true" : "false",
-		   rec->flags & SPOOL_CUT ? "true" : "false", rec->full_len);
-	put_payload(&b, rec->payload);
+	if (marker)
+		buf_printf(&b, ",\"marker\":\"%s\"", marker_name(rec));
+	else
+		show_message(rec, &b);
 	buf_puts(&b, "}\n");
 	fputs(buf_str(&b), stdout);
 }
@@ -165,11 +187,9 @@ static int options_of(int argc, char **argv, const char *help, struct look *l,
 		      const char **ret_config, const char **ret_dir)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"from", required_argument, NULL, 'f'},
-		{"limit", required_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		{"config", required_argument, NULL, 'c'}, {"from", required_argument, NULL, 'f'},
+		{"limit", required_argument, NULL, 'n'},  {"markers", no_argument, NULL, 'm'},
+		{"help", no_argument, NULL, 'h'},	  {0},
 	};
 	int o;
 	optind = 1;
@@ -178,8 +198,10 @@ static int options_of(int argc, char **argv, const char *help, struct look *l,
 			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
 		if (o == 'c')
 			*ret_config = optarg;
-		else if ((o != 'f' && o != 'n') || help != help_show)
+		else if ((o != 'f' && o != 'n' && o != 'm') || help != help_show)
 			return cmd_usage("spool", "unknown option");
+		else if (o == 'm')
+			l->with_markers = true;
 		else if (parse_count(o == 'f' ? "--from" : "--limit", optarg,
 				     o == 'f' ? &l->from : &l->limit))
 			return CMD_USAGE;
@@ -211,7 +233,8 @@ static int verb_verify(int argc, char **argv)
 	r = visit(dir, config, &(struct spool_visitor){&l, NULL, verify_record, verify_damage});
 	if (r)
 		return r;
-	printf("{\"records\":%llu,\"damaged\":%llu}\n", (unsigned long long)l.records,
+	printf("{\"records\":%llu,\"markers\":%llu,\"damaged\":%llu}\n",
+	       (unsigned long long)l.records, (unsigned long long)l.markers,
 	       (unsigned long long)l.damaged);
 	return l.damaged ? CMD_FAILED : CMD_OK;
 }

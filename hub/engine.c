@@ -130,8 +130,10 @@ static int begin_at(struct engine *en, uint64_t last_seq)
 	if (!r)
 		r = spool_seek(en->spool, last_seq > DEDUP_WINDOW ? last_seq - DEDUP_WINDOW : 1);
 	while (!r && (r = spool_next(en->spool, &rec)) == 1 && rec.seq <= last_seq) {
-		dedup_record(en->in.dedup, &rec);
-		dedup_marked(en->in.dedup, &rec);
+		if (!(rec.flags & SPOOL_MARKERS)) {
+			dedup_record(en->in.dedup, &rec);
+			dedup_marked(en->in.dedup, &rec);
+		}
 		r = 0;
 	}
 	if (r < 0)
@@ -164,7 +166,9 @@ static int apply_changes(struct engine *en, struct store_changes *c)
 		en->in.district_id = c->district_id;
 		en->last_seq = c->last_seq;
 		atomic_store(&en->committed_seq, c->last_seq);
-		r = for_rows(en, c->rule_states, restore_rule_state);
+		r = presence_load(&en->in.presence, c->last_recv_us, c->away);
+		if (!r)
+			r = for_rows(en, c->rule_states, restore_rule_state);
 		if (!r)
 			r = begin_at(en, c->last_seq);
 		if (!r) {
@@ -298,10 +302,12 @@ static int round_once(struct engine *en, bool *ret_idle)
 	int r = take_changes(en);
 	if (!r && en->begun)
 		r = fill(en, &drained);
-	if (!r && drained)
+	/* Away from all brokers: what would have come is not known, and what runs out in that time
+	 * waits for the marker that ends it. */
+	if (!r && drained && !presence_none(&en->in.presence))
 		r = intake_tick(&en->in, times_now_us());
 	if (!r)
-		r = intake_save_states(&en->in);
+		r = intake_finish(&en->in);
 	look_around(en);
 	if (r)
 		return r;
@@ -409,6 +415,8 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 	en->new_rules = rules_ref(rules);
 	health_set(HEALTH_ENGINE, HEALTH_STARTING, "waiting for the database");
 	int r = intake_init(&en->in, conf, e);
+	if (!r && spool_mark(spool, SPOOL_AWAY, (struct slice){0}))
+		log_warn("engine", KM("no room in the spool to note that the hub has started"));
 	if (!r)
 		r = start_threads(en, e);
 	if (r) {

@@ -167,14 +167,46 @@ static int take_message(struct intake *in, const struct spool_record *rec)
 	return r;
 }
 
+static int on_presence(void *ctx, enum presence_change what, const char *adapter, int64_t from_us,
+		       int64_t to_us)
+{
+	struct intake *in = ctx;
+	if (what == PRESENCE_LOST || !from_us)
+		return 0;
+	metric_add(M_INTAKE_GAPS, 1);
+	struct batch_gap g = {.adapter = slice_of(adapter), .from_us = from_us, .to_us = to_us};
+	return batch_add_gap(in->batch, &g);
+}
+
+/* Holds run out in what could be heard: up to the loss, and on from the return. A start says
+ * nothing of the time before it. */
+static int take_marker(struct intake *in, const struct spool_record *rec)
+{
+	bool started = (rec->flags & SPOOL_AWAY) && !rec->source.n;
+	bool lost = (rec->flags & SPOOL_AWAY) && rec->source.n;
+	int r = lost ? intake_tick(in, rec->recv_us) : 0;
+	if (!r)
+		r = presence_take(&in->presence, rec, on_presence, in);
+	return r || started ? r : intake_tick(in, rec->recv_us);
+}
+
+static int take_record(struct intake *in, const struct spool_record *rec)
+{
+	int r = presence_take(&in->presence, rec, on_presence, in);
+	if (!r)
+		r = intake_tick(in, rec->recv_us);
+	if (r)
+		return r;
+	if (!dedup_record(in->dedup, rec))
+		return take_message(in, rec);
+	metric_add(M_DUPLICATES, 1);
+	return 0;
+}
+
 int intake_record(struct intake *in, const struct spool_record *rec)
 {
 	struct batch *b = in->batch;
-	int r = intake_tick(in, rec->recv_us);
-	if (!r && dedup_record(in->dedup, rec))
-		metric_add(M_DUPLICATES, 1);
-	else if (!r)
-		r = take_message(in, rec);
+	int r = rec->flags & SPOOL_MARKERS ? take_marker(in, rec) : take_record(in, rec);
 	b->records++;
 	b->last_seq = rec->seq;
 	if (!b->first_recv_us)
@@ -240,8 +272,16 @@ int intake_restore(struct intake *in, const struct rule_saved *saved, const stru
 	return r || !had_open ? r : recover_lost(in, saved, d, rule, now_us);
 }
 
-int intake_save_states(struct intake *in)
+int intake_finish(struct intake *in)
 {
+	struct batch *b = in->batch;
+	auto_buf struct buf away;
+	buf_init(&away, CONFIG_BROKERS_MAX * (6 * CONFIG_NAME_MAX + 32));
+	presence_json(&in->presence, &away);
+	b->heard_us = in->presence.heard_us;
+	b->away = arena_copy(&b->arena, buf_slice(&away));
+	if (away.failed || !b->away.p)
+		return -E2BIG;
 	return rule_states_take_dirty(in->states, put_rule_state, in);
 }
 
@@ -252,6 +292,7 @@ int intake_init(struct intake *in, const struct config *conf, struct err *e)
 			      .registry = registry_new(),
 			      .states = rule_states_new()};
 	readings_init(&in->readings);
+	presence_init(&in->presence, conf);
 	if (!in->dedup || !in->registry || !in->states)
 		return err_set(e, -ENOMEM, "out of memory");
 	return route_new(conf, e, &in->route);

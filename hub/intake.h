@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "config.h"
 #include "dedup.h"
+#include "presence.h"
 #include "route.h"
 #include "rule.h"
 
@@ -21,6 +22,7 @@ struct intake {
 	struct dedup *dedup;
 	struct registry *registry;
 	struct rule_states *states;
+	struct presence presence;
 	struct readings readings; /* of the message at hand */
 	struct batch *batch;	  /* the caller's: what messages go into */
 	int64_t district_id;
@@ -42,7 +44,8 @@ must_check int intake_use_rules(struct intake *in, struct rules *rules);
  */
 must_check int intake_restore(struct intake *in, const struct rule_saved *saved,
 			      const struct device *d, int64_t now_us);
-/* Put every rule state that changed since the last call into the batch. */
-must_check int intake_save_states(struct intake *in);
+/* The batch is about to be handed over: put in it every rule state that changed since the last
+ * call, and how far the intake has come. */
+must_check int intake_finish(struct intake *in);
 
 #endif

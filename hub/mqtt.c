@@ -1,13 +1,8 @@
 #include "mqtt.h"
 
-#include <MQTTAsync.h>
-#include <pthread.h>
-#include <sys/random.h>
-
 #include "health.h"
-#include "log.h"
 #include "metrics.h"
-#include "mqtt_paho.h"
+#include "mqtt_link.h"
 #include "times.h"
 
 /*
@@ -17,222 +12,15 @@
  * unacknowledged, until it can, or the process ends).
  */
 
-#define CONNECT_TIMEOUT_S 10
-#define PAUSE_FIRST_US (500 * TIMES_MS)
-#define PAUSE_LAST_US (60 * TIMES_SEC)
 #define HELD_PAUSE_US (2 * TIMES_SEC)
-#define LEAVE_TIMEOUT_MS 3000
 #define FULL_RETRY_US (200 * TIMES_MS)
 #define STEP_US (100 * TIMES_MS)
+#define ALIVE_US TIMES_MIN /* without a record; then a marker says that the hub was there */
 #define CUT_BYTES 4096
-#define DROPPED_TOPIC "$SYS/broker/publish/messages/dropped"
-
-enum state {
-	ST_AWAY,	/* not connected; connect at next_us */
-	ST_CONNECTING,	/* waiting for Paho */
-	ST_CONNECTED,	/* connected, not yet subscribed */
-	ST_SUBSCRIBING, /* waiting for SUBACKs */
-	ST_PARTLY,	/* connected, a subscription was refused; subscribe again at next_us */
-	ST_UP,
-	ST_LEAVING, /* waiting for Paho to disconnect */
-};
-
-struct broker {
-	struct mqtt *m;
-	const struct broker_conf *conf;
-	MQTTAsync handle;
-	char *url, *password;
-	/* under m->lock */
-	enum state state;
-	bool held;  /* away because the spool is tight */
-	bool known; /* has been up, or failed: until then it is neither good nor bad news */
-	int64_t next_us, pause_us;
-	size_t awaiting;	     /* SUBACKs */
-	char why[160], tls_why[120]; /* of the last fault */
-	struct log_repeat fault;
-	uint64_t dropped; /* as the broker's $SYS says */
-};
-
-struct mqtt {
-	const struct config *conf;
-	struct spool *spool;
-	struct broker *brokers;
-	size_t n;
-	pthread_t thread;
-	bool thread_running;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stopping;
-	size_t blocked; /* callbacks that hold a message the spool has no room for */
-};
-
-/* ---- what Paho tells us; its threads ---- */
-
-static int64_t jittered(int64_t us)
-{
-	uint32_t x = 0;
-	if (getrandom(&x, sizeof x, GRND_NONBLOCK) != sizeof x)
-		x = (uint32_t)times_mono_us();
-	return us * 3 / 4 + (int64_t)(x % 1000) * us / 2000;
-}
-
-/* With m->lock held. */
-static void gone(struct broker *b, enum state to, const char *why)
-{
-	int64_t now = times_mono_us();
-	b->state = to;
-	b->known = true;
-	b->pause_us = b->pause_us ? MIN_OF(b->pause_us * 2, PAUSE_LAST_US) : PAUSE_FIRST_US;
-	b->next_us = now + jittered(b->pause_us);
-	snprintf(b->why, sizeof b->why, "%s", why ? why : "");
-	if (log_repeat_due(&b->fault, now))
-		log_warn("mqtt", KM("broker away, trying again"), KS("broker", b->conf->name),
-			 KS("why", b->why));
-	pthread_cond_broadcast(&b->m->wake);
-}
-
-static void move(struct broker *b, enum state to)
-{
-	pthread_mutex_lock(&b->m->lock);
-	b->state = to;
-	pthread_cond_broadcast(&b->m->wake);
-	pthread_mutex_unlock(&b->m->lock);
-}
-
-/* to: ST_AWAY; or ST_PARTLY, still connected and perhaps with other subscriptions. */
-static void failed(struct broker *b, enum state to, const char *what, int code, int reason,
-		   const char *message)
-{
-	char why[sizeof b->why];
-	pthread_mutex_lock(&b->m->lock);
-	mqtt_paho_words(&(struct mqtt_fault){.what = what,
-					     .v5 = b->conf->version == 5,
-					     .code = code,
-					     .reason = reason,
-					     .message = message,
-					     .tls = b->tls_why},
-			why, sizeof why);
-	b->tls_why[0] = 0;
-	if (to == ST_AWAY || b->state == ST_SUBSCRIBING)
-		gone(b, to, why);
-	pthread_mutex_unlock(&b->m->lock);
-}
-
-static int on_tls_error(const char *line, size_t n, void *ctx)
-{
-	struct broker *b = ctx;
-	pthread_mutex_lock(&b->m->lock);
-	mqtt_paho_tls_reason((struct slice){line, n}, b->tls_why, sizeof b->tls_why);
-	pthread_mutex_unlock(&b->m->lock);
-	return 1;
-}
-
-static void on_connected(void *ctx, MQTTAsync_successData *d)
-{
-	(void)d;
-	move(ctx, ST_CONNECTED);
-}
-
-static void on_connected5(void *ctx, MQTTAsync_successData5 *d)
-{
-	(void)d;
-	move(ctx, ST_CONNECTED);
-}
-
-static void on_connect_failed(void *ctx, MQTTAsync_failureData *d)
-{
-	failed(ctx, ST_AWAY, "cannot connect", d ? d->code : MQTTASYNC_FAILURE, 0,
-	       d ? d->message : NULL);
-}
-
-static void on_connect_failed5(void *ctx, MQTTAsync_failureData5 *d)
-{
-	failed(ctx, ST_AWAY, "cannot connect", d ? d->code : MQTTASYNC_FAILURE,
-	       d ? (int)d->reasonCode : 0, d ? d->message : NULL);
-}
-
-static void on_lost(void *ctx, char *cause)
-{
-	struct broker *b = ctx;
-	metric_add(M_MQTT_LOST, 1);
-	pthread_mutex_lock(&b->m->lock);
-	gone(b, ST_AWAY, cause ? cause : "the connection broke");
-	pthread_mutex_unlock(&b->m->lock);
-}
-
-/* The broker itself says that it is done with us (MQTT 5). */
-static void on_told_to_go(void *ctx, MQTTProperties *p, enum MQTTReasonCodes reason)
-{
-	(void)p;
-	failed(ctx, ST_AWAY, "disconnected by the broker", MQTTASYNC_FAILURE, (int)reason, NULL);
-}
-
-static void subscribed(struct broker *b)
-{
-	pthread_mutex_lock(&b->m->lock);
-	if (b->state == ST_SUBSCRIBING && --b->awaiting == 0) {
-		b->state = ST_UP;
-		b->known = true;
-		b->pause_us = 0;
-		b->why[0] = 0;
-		log_repeat_over(&b->fault);
-		log_info("mqtt", KM("connected and subscribed"), KS("broker", b->conf->name));
-		pthread_cond_broadcast(&b->m->wake);
-	}
-	pthread_mutex_unlock(&b->m->lock);
-}
-
-static void on_subscribed(void *ctx, MQTTAsync_successData *d)
-{
-	(void)d;
-	subscribed(ctx);
-}
-
-static void on_subscribed5(void *ctx, MQTTAsync_successData5 *d)
-{
-	(void)d;
-	subscribed(ctx);
-}
-
-static void on_subscribe_failed(void *ctx, MQTTAsync_failureData *d)
-{
-	failed(ctx, ST_PARTLY, "a subscription was refused", d ? d->code : MQTTASYNC_FAILURE, 0,
-	       d ? d->message : NULL);
-}
-
-static void on_subscribe_failed5(void *ctx, MQTTAsync_failureData5 *d)
-{
-	failed(ctx, ST_PARTLY, "a subscription was refused", d ? d->code : MQTTASYNC_FAILURE,
-	       d ? (int)d->reasonCode : 0, d ? d->message : NULL);
-}
-
-static void on_left(void *ctx, MQTTAsync_successData *d)
-{
-	(void)d;
-	move(ctx, ST_AWAY);
-}
-
-static void on_left5(void *ctx, MQTTAsync_successData5 *d)
-{
-	(void)d;
-	move(ctx, ST_AWAY);
-}
-
-static void on_leave_failed(void *ctx, MQTTAsync_failureData *d)
-{
-	(void)d;
-	move(ctx, ST_AWAY);
-}
-
-static void on_leave_failed5(void *ctx, MQTTAsync_failureData5 *d)
-{
-	(void)d;
-	move(ctx, ST_AWAY);
-}
 
 /* ---- messages; Paho's receive thread ---- */
 
-static void note_dropped(struct broker *b, struct slice payload)
+static void note_dropped(struct mqtt_broker *b, struct slice payload)
 {
 	int64_t v;
 	if (slice_to_i64(slice_trim(payload), &v) || v < 0)
@@ -252,7 +40,7 @@ static void note_dropped(struct broker *b, struct slice payload)
 
 /* Wait for room; only the end of the process ends this otherwise, for returning would acknowledge
  * the message. */
-static void append(struct broker *b, struct spool_record *rec)
+static void append(struct mqtt_broker *b, struct spool_record *rec)
 {
 	struct mqtt *m = b->m;
 	bool counted = false;
@@ -275,10 +63,10 @@ static void append(struct broker *b, struct spool_record *rec)
 
 static int on_message(void *ctx, char *topic, int topic_len, MQTTAsync_message *msg)
 {
-	struct broker *b = ctx;
+	struct mqtt_broker *b = ctx;
 	struct slice t = {topic, topic_len > 0 ? (size_t)topic_len : strlen(topic)};
 	struct slice payload = {msg->payload, (size_t)msg->payloadlen};
-	if (slice_is(t, DROPPED_TOPIC)) {
+	if (slice_is(t, MQTT_DROPPED_TOPIC)) {
 		note_dropped(b, payload);
 	} else {
 		struct spool_record rec = {.recv_us = times_now_us(),
@@ -302,106 +90,12 @@ static int on_message(void *ctx, char *topic, int topic_len, MQTTAsync_message *
 	return 1;
 }
 
-/* ---- what we tell Paho; the control thread, without the lock ---- */
-
-static void connect_broker(struct broker *b)
-{
-	if (MQTTAsync_isConnected(b->handle)) { /* it was subscribing that failed */
-		move(b, ST_CONNECTED);
-		return;
-	}
-	const struct broker_conf *c = b->conf;
-	bool v5 = c->version == 5;
-	MQTTAsync_connectOptions o4 = MQTTAsync_connectOptions_initializer;
-	MQTTAsync_connectOptions o5 = MQTTAsync_connectOptions_initializer5;
-	MQTTAsync_connectOptions o = v5 ? o5 : o4;
-	MQTTAsync_SSLOptions ssl = mqtt_paho_tls(c);
-	ssl.ssl_error_cb = on_tls_error;
-	ssl.ssl_error_context = b;
-	MQTTProperties props = MQTTProperties_initializer;
-	o.keepAliveInterval = (int)(c->keepalive_us / TIMES_SEC);
-	o.connectTimeout = CONNECT_TIMEOUT_S;
-	o.username = c->username;
-	o.password = b->password;
-	o.context = b;
-	if (slice_starts(slice_of(b->url), "ssl://"))
-		o.ssl = &ssl;
-	if (v5) {
-		o.cleanstart = 0;
-		mqtt_paho_property(&props, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL,
-				   c->session_expiry_us / TIMES_SEC);
-		mqtt_paho_property(&props, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, c->receive_maximum);
-		o.connectProperties = &props;
-		o.onSuccess5 = on_connected5;
-		o.onFailure5 = on_connect_failed5;
-	} else {
-		o.MQTTVersion = MQTTVERSION_3_1_1;
-		o.cleansession = 0;
-		o.onSuccess = on_connected;
-		o.onFailure = on_connect_failed;
-	}
-	int rc = MQTTAsync_connect(b->handle, &o);
-	MQTTProperties_free(&props);
-	if (rc != MQTTASYNC_SUCCESS)
-		failed(b, ST_AWAY, "cannot connect", rc, 0, NULL);
-}
-
-static int subscribe_one(struct broker *b, const char *topic, int qos, bool told)
-{
-	MQTTAsync_responseOptions o = MQTTAsync_responseOptions_initializer;
-	o.context = b;
-	if (b->conf->version == 5) {
-		o.onSuccess5 = told ? on_subscribed5 : NULL;
-		o.onFailure5 = told ? on_subscribe_failed5 : NULL;
-		/* Retained messages only if the subscription is new: what changed while we were
-		 * away is in the session, and a killed broker forgets the session, which makes it
-		 * new. */
-		o.subscribeOptions.retainHandling = 1;
-	} else {
-		o.onSuccess = told ? on_subscribed : NULL;
-		o.onFailure = told ? on_subscribe_failed : NULL;
-	}
-	return MQTTAsync_subscribe(b->handle, topic, qos, &o);
-}
-
-static void subscribe_all(struct broker *b)
-{
-	pthread_mutex_lock(&b->m->lock);
-	b->state = ST_SUBSCRIBING;
-	b->awaiting = b->conf->nsubs;
-	pthread_mutex_unlock(&b->m->lock);
-	metric_add(M_MQTT_CONNECTS, 1);
-	for (size_t i = 0; i < b->conf->nsubs; i++) {
-		int rc = subscribe_one(b, b->conf->subs[i].topic, (int)b->conf->subs[i].qos, true);
-		if (rc != MQTTASYNC_SUCCESS) {
-			failed(b, ST_AWAY, "cannot subscribe", rc, 0, NULL);
-			return;
-		}
-	}
-	if (subscribe_one(b, DROPPED_TOPIC, 0, false) != MQTTASYNC_SUCCESS)
-		log_debug("mqtt", KM("no $SYS topics"), KS("broker", b->conf->name));
-}
-
-static void leave(struct broker *b)
-{
-	MQTTAsync_disconnectOptions o = MQTTAsync_disconnectOptions_initializer;
-	MQTTAsync_disconnectOptions o5 = MQTTAsync_disconnectOptions_initializer5;
-	o.timeout = o5.timeout = LEAVE_TIMEOUT_MS;
-	o.context = o5.context = b;
-	o.onSuccess = on_left;
-	o.onFailure = on_leave_failed;
-	o5.onSuccess5 = on_left5;
-	o5.onFailure5 = on_leave_failed5;
-	if (MQTTAsync_disconnect(b->handle, b->conf->version == 5 ? &o5 : &o) != MQTTASYNC_SUCCESS)
-		move(b, ST_AWAY);
-}
-
 /* ---- the control thread ---- */
 
-static enum state next_step(struct broker *b, bool tight)
+static enum mqtt_state next_step(struct mqtt_broker *b, bool tight)
 {
 	pthread_mutex_lock(&b->m->lock);
-	enum state s = b->state;
+	enum mqtt_state s = b->state;
 	int64_t now = times_mono_us();
 	if (s == ST_AWAY && tight) {
 		b->held = true;
@@ -427,17 +121,33 @@ static enum state next_step(struct broker *b, bool tight)
 	return s;
 }
 
-static void step(struct broker *b, bool tight)
+/* A hub that hears nothing for an hour and is killed then was away for seconds, not for an hour. */
+static void mark_alive(struct mqtt *m)
 {
+	struct spool_stat st;
+	int64_t now = times_mono_us();
+	spool_stat(m->spool, &st);
+	bool due = m->alive_us && st.next_seq == m->alive_seq && now - m->alive_us >= ALIVE_US;
+	if (due && spool_mark(m->spool, SPOOL_ALIVE, (struct slice){0}))
+		return;
+	if (due || !m->alive_us || st.next_seq != m->alive_seq) {
+		m->alive_seq = st.next_seq + due;
+		m->alive_us = now;
+	}
+}
+
+static void step(struct mqtt_broker *b, bool tight)
+{
+	mqtt_link_mark(b);
 	switch (next_step(b, tight)) {
 	case ST_CONNECTING:
-		connect_broker(b);
+		mqtt_link_connect(b);
 		break;
 	case ST_CONNECTED:
-		subscribe_all(b);
+		mqtt_link_subscribe(b);
 		break;
 	case ST_LEAVING:
-		leave(b);
+		mqtt_link_leave(b);
 		break;
 	case ST_AWAY:
 	case ST_SUBSCRIBING:
@@ -454,7 +164,7 @@ static void tell_health(struct mqtt *m)
 	bool known = true;
 	pthread_mutex_lock(&m->lock);
 	for (size_t i = 0; i < m->n && !why[0]; i++) {
-		const struct broker *b = &m->brokers[i];
+		const struct mqtt_broker *b = &m->brokers[i];
 		if (b->state == ST_UP)
 			continue;
 		known = b->known || b->held;
@@ -482,6 +192,7 @@ static void *control_main(void *arg)
 		bool tight = spool_tight(m->spool);
 		for (size_t i = 0; i < m->n; i++)
 			step(&m->brokers[i], tight);
+		mark_alive(m);
 		tell_health(m);
 		struct timespec until = times_mono_in(STEP_US);
 		pthread_mutex_lock(&m->lock);
@@ -493,7 +204,8 @@ static void *control_main(void *arg)
 
 /* ---- start and stop ---- */
 
-static int init_broker(struct mqtt *m, struct broker *b, const struct broker_conf *c, struct err *e)
+static int init_broker(struct mqtt *m, struct mqtt_broker *b, const struct broker_conf *c,
+		       struct err *e)
 {
 	bool tls = slice_starts(slice_of(c->url), "mqtts://");
 	auto_buf struct buf url;
@@ -509,15 +221,7 @@ static int init_broker(struct mqtt *m, struct broker *b, const struct broker_con
 		if (r)
 			return err_prefix(e, r, "broker \"%s\"", c->name);
 	}
-	MQTTAsync_createOptions o4 = MQTTAsync_createOptions_initializer;
-	MQTTAsync_createOptions o5 = MQTTAsync_createOptions_initializer5;
-	int rc = MQTTAsync_createWithOptions(&b->handle, b->url, c->client_id,
-					     MQTTCLIENT_PERSISTENCE_NONE, NULL,
-					     c->version == 5 ? &o5 : &o4);
-	if (rc == MQTTASYNC_SUCCESS)
-		rc = MQTTAsync_setCallbacks(b->handle, b, on_lost, on_message, NULL);
-	if (rc == MQTTASYNC_SUCCESS && c->version == 5)
-		rc = MQTTAsync_setDisconnected(b->handle, b, on_told_to_go);
+	int rc = mqtt_link_init(b, on_message);
 	return rc == MQTTASYNC_SUCCESS
 		       ? 0
 		       : err_set(e, -EINVAL, "broker \"%s\": %s", c->name, MQTTAsync_strerror(rc));
@@ -590,9 +294,12 @@ bool mqtt_stop(struct mqtt *m)
 			m->brokers[i].state = ST_LEAVING;
 		pthread_mutex_unlock(&m->lock);
 		if (here)
-			leave(&m->brokers[i]);
+			mqtt_link_leave(&m->brokers[i]);
 	}
-	if (!all_away(m, times_mono_us() + 2 * LEAVE_TIMEOUT_MS * TIMES_MS)) {
+	bool away = all_away(m, times_mono_us() + 2 * MQTT_LEAVE_TIMEOUT_MS * TIMES_MS);
+	for (size_t i = 0; i < m->n; i++)
+		mqtt_link_mark(&m->brokers[i]);
+	if (!away) {
 		log_warn("mqtt",
 			 KM("a broker did not let go; what it has not been told stays with it"));
 		return false; /* a callback may still hold a message: it must not return, so all of

@@ -1,6 +1,9 @@
 #include "mqtt_paho.h"
 
+#include <sys/random.h>
+
 #include "log.h"
+#include "times.h"
 
 #define OLDEST_PAHO 1, 3, 10
 #define TLS_REASON_AT 5 /* "thread:error:code:library:function:reason:file:line:data" */
@@ -103,4 +106,20 @@ void mqtt_paho_property(MQTTProperties *props, enum MQTTPropertyCodes code, int6
 		p.value.integer4 = (unsigned int)value;
 	if (MQTTProperties_add(props, &p))
 		log_error("mqtt", KM("cannot set a connect property"), KI("property", code));
+}
+
+int mqtt_paho_create(const struct broker_conf *c, const char *url, MQTTAsync *ret)
+{
+	MQTTAsync_createOptions o4 = MQTTAsync_createOptions_initializer;
+	MQTTAsync_createOptions o5 = MQTTAsync_createOptions_initializer5;
+	return MQTTAsync_createWithOptions(ret, url, c->client_id, MQTTCLIENT_PERSISTENCE_NONE,
+					   NULL, c->version == 5 ? &o5 : &o4);
+}
+
+int64_t mqtt_paho_jittered(int64_t us)
+{
+	uint32_t x = 0;
+	if (getrandom(&x, sizeof x, GRND_NONBLOCK) != sizeof x)
+		x = (uint32_t)times_mono_us();
+	return us * 3 / 4 + (int64_t)(x % 1000) * us / 2000;
 }

@@ -25,6 +25,10 @@ void mqtt_paho_tls_reason(struct slice line, char *ret, size_t n);
 
 /* conf is borrowed by the result. */
 MQTTAsync_SSLOptions mqtt_paho_tls(const struct broker_conf *c);
+/* A client of its own for the broker, its callbacks not yet set. */
+int mqtt_paho_create(const struct broker_conf *c, const char *url, MQTTAsync *ret);
+/* Between 3/4 and 5/4 of it, so that hubs do not come back all at once. */
+int64_t mqtt_paho_jittered(int64_t us);
 /* To the properties of a connect; MQTTProperties_free() them. */
 void mqtt_paho_property(MQTTProperties *props, enum MQTTPropertyCodes code, int64_t value);
 

@@ -419,6 +419,13 @@ int spool_append(struct spool *s, struct spool_record *rec)
 	return r;
 }
 
+int spool_mark(struct spool *s, enum spool_flag what, struct slice source)
+{
+	struct spool_record rec = {
+		.recv_us = times_now_us(), .source = source, .flags = (uint8_t)what};
+	return spool_append(s, &rec);
+}
+
 bool spool_tight(struct spool *s)
 {
 	pthread_mutex_lock(&s->lock);

@@ -18,7 +18,13 @@ enum spool_flag {
 	SPOOL_DUP = 2,	    /* the broker says that it may have sent it before */
 	SPOOL_CUT =
 		4, /* larger than intake.max_payload: payload is its first KBs, full_len its size */
+	/* Markers: no message, but what was between messages. */
+	SPOOL_CONNECTED = 8, /* to the broker `source`: what it sends comes from here on */
+	SPOOL_AWAY = 16,     /* from the broker `source`; without source: the hub has started and
+				had none until now */
+	SPOOL_ALIVE = 32,    /* there was nothing to append for a while */
 };
+#define SPOOL_MARKERS (SPOOL_CONNECTED | SPOOL_AWAY | SPOOL_ALIVE)
 
 #define SPOOL_PAYLOAD_MAX (16 << 20)
 #define SPOOL_SOURCE_MAX 255
@@ -59,6 +65,8 @@ const char *spool_id(const struct spool *s);
 /* -ENOSPC: the limit or the disk is full; other -errno: the disk fails. Nothing of the record is
  * left then. */
 must_check int spool_append(struct spool *s, struct spool_record *rec);
+/* Append a marker with the time of now; `source` empty: of no broker. Errors as spool_append. */
+must_check int spool_mark(struct spool *s, enum spool_flag what, struct slice source);
 /* Any thread: too little room for what a broker may still send after being told to stop. */
 bool spool_tight(struct spool *s);
 /* Any thread: wake a spool_wait (to stop). */

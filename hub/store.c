@@ -56,6 +56,7 @@ void store_changes_free(struct store_changes *c)
 	pg_rows_free(c->grids);
 	pg_rows_free(c->devices);
 	pg_rows_free(c->rule_states);
+	pg_rows_free(c->cursor);
 	free(c);
 }
 
@@ -122,16 +123,14 @@ static int poll_registry(struct store *s, struct err *e)
 /* Take the cursor, and all that the engine starts from. */
 static int begin(struct store *s, struct err *e)
 {
-	auto_rows struct pg_rows *cursor = NULL;
 	struct pg_arg args[] = {PGA_I(s->pos.district_id), PGA_STR(s->pos.stream_id)};
 	struct pg_arg district[] = {PGA_I(s->pos.district_id)};
-	int r = pg_query(s->pg, SQL_STORE_CURSOR_TAKE, args, COUNT_OF(args), e, &cursor);
-	if (r)
-		return r;
 	struct store_changes *c = mem_new(sizeof *c);
 	if (!c)
 		return err_set(e, -ENOMEM, "out of memory");
-	r = load_since(s, c, e);
+	int r = pg_query(s->pg, SQL_STORE_CURSOR_TAKE, args, COUNT_OF(args), e, &c->cursor);
+	if (!r)
+		r = load_since(s, c, e);
 	if (!r)
 		r = pg_query(s->pg, SQL_STORE_RULE_STATES, district, COUNT_OF(district), e,
 			     &c->rule_states);
@@ -139,9 +138,12 @@ static int begin(struct store *s, struct err *e)
 		store_changes_free(c);
 		return r;
 	}
-	s->pos.epoch = pg_i64(cursor, 0, 0);
-	s->pos.batch = pg_i64(cursor, 0, 1);
-	s->pos.last_seq = (uint64_t)pg_i64(cursor, 0, 2);
+	s->pos.epoch = pg_i64(c->cursor, 0, 0);
+	s->pos.batch = pg_i64(c->cursor, 0, 1);
+	s->pos.last_seq = (uint64_t)pg_i64(c->cursor, 0, 2);
+	c->memory_from_seq = (uint64_t)pg_i64(c->cursor, 0, 3);
+	c->last_recv_us = pg_i64(c->cursor, 0, 4);
+	c->away = pg_slice(c->cursor, 0, 5);
 	s->grid_rev = max_rev(c->grids, 9, 0);
 	s->device_rev = max_rev(c->devices, 9, 0);
 	c->first = true;

@@ -32,10 +32,15 @@ struct store_hooks { /* called on the store's thread */
 struct store_changes {
 	struct pg_rows *grids, *devices; /* columns of store_grids.sql, store_devices.sql; NULL =
 					    nothing changed */
-	struct pg_rows *rule_states;	 /* store_rule_states.sql; only in the first */
+	/* Only in the first: */
+	struct pg_rows *rule_states; /* store_rule_states.sql */
+	struct pg_rows *cursor;	     /* store_cursor_take.sql */
+	struct slice away;	     /* in cursor; what presence_load takes, with last_recv_us */
+	int64_t last_recv_us;
+	uint64_t memory_from_seq;
 	bool first;
 	int64_t district_id;
-	uint64_t last_seq; /* only in the first: what the database has of this spool */
+	uint64_t last_seq; /* what the database has of this spool */
 	struct store_changes *next;
 };
 void store_changes_free(struct store_changes *c);

@@ -3,92 +3,17 @@
 #include "json.h"
 #include "log.h"
 #include "metrics.h"
-
-#define ARRAY_MAX ((size_t)512 << 20)
-#define COLUMNS_MAX 16
+#include "store_rule.h"
 
 /*
- * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct columns`
- * collects them. Rows are sorted by key first: two hubs that write unsorted deadlock at once.
+ * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct
+ * store_columns` collects them. Rows are sorted by key first: two hubs that write unsorted deadlock
+ * at once.
  */
-struct columns {
-	struct buf c[COLUMNS_MAX];
-	size_t n;
-};
-
-static void columns_init(struct columns *a, size_t n)
-{
-	a->n = n;
-	for (size_t i = 0; i < n; i++) {
-		buf_init(&a->c[i], ARRAY_MAX);
-		pg_array_begin(&a->c[i]);
-	}
-}
-
-static void columns_done(struct columns *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		buf_done(&a->c[i]);
-}
-
-/* Close the arrays and put them behind args[*n…]. -E2BIG when one did not fit. */
-static int columns_args(struct columns *a, struct pg_arg *args, size_t *n)
-{
-	for (size_t i = 0; i < a->n; i++) {
-		pg_array_end(&a->c[i]);
-		if (a->c[i].failed)
-			return -E2BIG;
-		args[(*n)++] = PGA_S(buf_slice(&a->c[i]));
-	}
-	return 0;
-}
-
-#define auto_columns auto_call(columns_done)
-
-static struct slice json_or_empty(struct slice s)
-{
-	return s.n ? s : SL("{}");
-}
-
-/* Text for a `text` column: UTF-8 without NUL, whatever came in. */
-static void array_text(struct buf *b, struct slice s, struct buf *scratch)
-{
-	size_t bad;
-	if (slice_utf8_ok(s, &bad) && (!s.n || !memchr(s.p, 0, s.n))) {
-		pg_array_str(b, s);
-		return;
-	}
-	buf_reset(scratch);
-	for (size_t i = 0; i < s.n; i++)
-		buf_printf(scratch, s.p[i] >= 0x20 && s.p[i] < 0x7f ? "%c" : "\\x%02x",
-			   (unsigned char)s.p[i]);
-	pg_array_str(b, buf_slice(scratch));
-}
-
-static void array_hex(struct buf *b, struct slice s, struct buf *scratch)
-{
-	static const char digits[] = "0123456789abcdef";
-	buf_reset(scratch);
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		buf_putc(scratch, digits[c >> 4]);
-		buf_putc(scratch, digits[c & 15]);
-	}
-	pg_array_str(b, buf_slice(scratch));
-}
-
-/* What a transaction is written with. */
-struct writing {
-	struct pg *pg;
-	const struct config *conf;
-	const struct store_position *pos;
-	struct store_result *res;
-	struct err *e;
-};
 
 /* ---- readings and states ---- */
 
-static int write_readings(struct writing *w, struct batch *b)
+static int write_readings(struct store_writing *w, struct batch *b)
 {
 	if (!b->nreadings)
 		return 0;
@@ -115,13 +40,13 @@ static void state_json(const struct batch_state *s, struct buf *out)
 	reading_fields_json(&r, out);
 }
 
-static int write_states(struct writing *w, struct batch *b)
+static int write_states(struct store_writing *w, struct batch *b)
 {
 	if (!b->nstates)
 		return 0;
-	auto_columns struct columns a;
+	auto_store_columns struct store_columns a;
 	auto_buf struct buf json;
-	columns_init(&a, 4);
+	store_columns_init(&a, 4);
 	buf_init(&json, READING_ARENA_MAX);
 	qsort(b->states, b->nstates, sizeof *b->states, cmp_state);
 	for (size_t i = 0; i < b->nstates; i++) {
@@ -134,73 +59,9 @@ static int write_states(struct writing *w, struct batch *b)
 	}
 	struct pg_arg args[5] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
-	int r = columns_args(&a, args, &n);
+	int r = store_columns_args(&a, args, &n);
 	return r ? err_set(w->e, r, "device states: too large")
 		 : pg_query(w->pg, SQL_STORE_STATE, args, n, w->e, NULL);
-}
-
-static int cmp_rule_state(const void *x, const void *y)
-{
-	const struct batch_rule_state *a = x, *b = y;
-	if (a->device_id != b->device_id)
-		return a->device_id < b->device_id ? -1 : 1;
-	return slice_cmp(a->rule_id, b->rule_id);
-}
-
-static int write_rule_states(struct writing *w, struct batch *b)
-{
-	auto_columns struct columns put, del;
-	size_t nput = 0;
-	columns_init(&put, 9);
-	columns_init(&del, 2);
-	if (b->nrule_states)
-		qsort(b->rule_states, b->nrule_states, sizeof *b->rule_states, cmp_rule_state);
-	for (size_t i = 0; i < b->nrule_states; i++) {
-		const struct batch_rule_state *s = &b->rule_states[i];
-		struct columns *a = s->phase ? &put : &del;
-		nput += s->phase != 0;
-		pg_array_i64(&a->c[0], s->device_id);
-		pg_array_str(&a->c[1], s->rule_id);
-		if (!s->phase)
-			continue;
-		pg_array_i64(&a->c[2], (int64_t)s->hash);
-		pg_array_i64(&a->c[3], s->phase);
-		pg_array_i64(&a->c[4], s->since_us);
-		pg_array_i64(&a->c[5], s->seen_us);
-		pg_array_str(&a->c[6], json_or_empty(s->fields));
-		pg_array_i64(&a->c[7], s->fires);
-		pg_array_i64(&a->c[8], s->fires_since_us);
-	}
-	struct pg_arg put_args[10] = {PGA_I(w->pos->district_id)},
-		      del_args[3] = {PGA_I(w->pos->district_id)};
-	size_t np = 1, nd = 1;
-	if (columns_args(&put, put_args, &np) || columns_args(&del, del_args, &nd))
-		return err_set(w->e, -E2BIG, "rule states: too large");
-	int r = nput ? pg_query(w->pg, SQL_STORE_RULE_STATE, put_args, np, w->e, NULL) : 0;
-	if (!r && nput < b->nrule_states)
-		r = pg_query(w->pg, SQL_STORE_RULE_STATE_DELETE, del_args, nd, w->e, NULL);
-	return r;
-}
-
-static int write_shadows(struct writing *w, struct batch *b)
-{
-	if (!b->nshadows)
-		return 0;
-	auto_columns struct columns a;
-	columns_init(&a, 5);
-	for (size_t i = 0; i < b->nshadows; i++) {
-		const struct batch_shadow *s = &b->shadows[i];
-		pg_array_str(&a.c[0], s->rule_id);
-		pg_array_i64(&a.c[1], s->day);
-		pg_array_i64(&a.c[2], s->opened);
-		pg_array_i64(&a.c[3], s->folded);
-		pg_array_i64(&a.c[4], s->recovered);
-	}
-	struct pg_arg args[6] = {PGA_I(w->pos->district_id)};
-	size_t n = 1;
-	int r = columns_args(&a, args, &n);
-	return r ? err_set(w->e, r, "counts of shadow rules: too large")
-		 : pg_query(w->pg, SQL_STORE_SHADOW, args, n, w->e, NULL);
 }
 
 /* ---- cases ---- */
@@ -213,7 +74,7 @@ static int cmp_anomaly(const void *x, const void *y)
 	return slice_cmp(a->rule_id, b->rule_id);
 }
 
-static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
+static void anomaly_columns(struct store_columns *a, const struct batch_anomaly *x)
 {
 	pg_array_i64(&a->c[0], x->device_id);
 	pg_array_str(&a->c[1], x->rule_id);
@@ -221,7 +82,7 @@ static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
 	pg_array_str(&a->c[3], x->kind);
 	pg_array_i64(&a->c[4], x->severity);
 	pg_array_str(&a->c[5], x->title);
-	pg_array_str(&a->c[6], json_or_empty(x->fields));
+	pg_array_str(&a->c[6], store_json(x->fields));
 	pg_array_str(&a->c[7], x->fired ? SL("t") : SL("f"));
 	pg_array_i64(&a->c[8], x->n);
 	pg_array_i64(&a->c[9], x->first_us);
@@ -231,25 +92,25 @@ static void anomaly_columns(struct columns *a, const struct batch_anomaly *x)
 		pg_array_str(&a->c[12], x->endpoint);
 	else
 		pg_array_null(&a->c[12]);
-	pg_array_str(&a->c[13], json_or_empty(x->alert));
+	pg_array_str(&a->c[13], store_json(x->alert));
 	pg_array_str(&a->c[14], x->recovery);
 	pg_array_str(&a->c[15], x->flapping ? SL("t") : SL("f"));
 }
 
-static int write_cases(struct writing *w, struct batch *b)
+static int write_cases(struct store_writing *w, struct batch *b)
 {
 	if (!b->nanomalies)
 		return 0;
-	auto_columns struct columns a;
+	auto_store_columns struct store_columns a;
 	auto_rows struct pg_rows *rows = NULL;
-	columns_init(&a, 16);
+	store_columns_init(&a, 16);
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		anomaly_columns(&a, &b->anomalies[i]);
 	struct pg_arg args[19] = {PGA_I(w->pos->district_id), PGA_STR(w->pos->stream_id),
 				  PGA_I(w->pos->batch + 1)};
 	size_t n = 3;
-	int r = columns_args(&a, args, &n);
+	int r = store_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "cases: too large");
 	r = pg_query(w->pg, SQL_STORE_CASE, args, n, w->e, &rows);
@@ -272,25 +133,25 @@ static int cmp_unknown(const void *x, const void *y)
 	return c ? c : slice_cmp(a->address, b->address);
 }
 
-static int write_unknown(struct writing *w, struct batch *b)
+static int write_unknown(struct store_writing *w, struct batch *b)
 {
-	auto_columns struct columns a;
+	auto_store_columns struct store_columns a;
 	auto_buf struct buf scratch;
-	columns_init(&a, 7);
+	store_columns_init(&a, 7);
 	buf_init(&scratch, 4 * 65536);
 	for (size_t i = 0; i < b->nunknowns; i++) {
 		const struct batch_unknown *u = &b->unknowns[i];
 		pg_array_str(&a.c[0], u->adapter);
-		array_text(&a.c[1], u->address, &scratch);
+		store_array_text(&a.c[1], u->address, &scratch);
 		pg_array_i64(&a.c[2], u->class);
 		pg_array_i64(&a.c[3], u->at_us);
 		pg_array_i64(&a.c[4], u->n);
-		array_text(&a.c[5], u->topic, &scratch);
-		array_hex(&a.c[6], u->payload, &scratch);
+		store_array_text(&a.c[5], u->topic, &scratch);
+		store_array_hex(&a.c[6], u->payload, &scratch);
 	}
 	struct pg_arg args[9] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
-	int r = columns_args(&a, args, &n);
+	int r = store_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "unknown devices: too large");
 	args[8] = args[7]; /* $8 is the limit, $9 the payloads */
@@ -298,11 +159,11 @@ static int write_unknown(struct writing *w, struct batch *b)
 	return pg_query(w->pg, SQL_STORE_UNKNOWN, args, 9, w->e, NULL);
 }
 
-static int register_unknown(struct writing *w, struct batch *b)
+static int register_unknown(struct store_writing *w, struct batch *b)
 {
-	auto_columns struct columns a;
+	auto_store_columns struct store_columns a;
 	auto_rows struct pg_rows *rows = NULL;
-	columns_init(&a, 3);
+	store_columns_init(&a, 3);
 	for (size_t i = 0; i < b->nunknowns; i++) {
 		const struct batch_unknown *u = &b->unknowns[i];
 		pg_array_str(&a.c[0], u->adapter);
@@ -311,7 +172,7 @@ static int register_unknown(struct writing *w, struct batch *b)
 	}
 	struct pg_arg args[6] = {PGA_I(w->pos->district_id), PGA_STR(w->conf->intake.holding_grid)};
 	size_t n = 2;
-	int r = columns_args(&a, args, &n);
+	int r = store_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "unknown devices: too large");
 	args[n++] = PGA_I(w->conf->intake.unknown_max);
@@ -321,7 +182,7 @@ static int register_unknown(struct writing *w, struct batch *b)
 	return r;
 }
 
-static int write_unknowns(struct writing *w, struct batch *b)
+static int write_unknowns(struct store_writing *w, struct batch *b)
 {
 	if (!b->nunknowns)
 		return 0;
@@ -332,26 +193,26 @@ static int write_unknowns(struct writing *w, struct batch *b)
 	return r;
 }
 
-static int write_rejected(struct writing *w, struct batch *b)
+static int write_rejected(struct store_writing *w, struct batch *b)
 {
 	if (!b->nrejected || !w->conf->intake.rejected_max)
 		return 0;
-	auto_columns struct columns a;
+	auto_store_columns struct store_columns a;
 	auto_buf struct buf scratch;
-	columns_init(&a, 6);
+	store_columns_init(&a, 6);
 	buf_init(&scratch, 4 * 65536);
 	for (size_t i = 0; i < b->nrejected; i++) {
 		const struct batch_rejected *x = &b->rejected[i];
 		pg_array_i64(&a.c[0], x->at_us);
-		array_text(&a.c[1], x->source, &scratch);
-		array_text(&a.c[2], x->topic, &scratch);
+		store_array_text(&a.c[1], x->source, &scratch);
+		store_array_text(&a.c[2], x->topic, &scratch);
 		pg_array_str(&a.c[3], slice_of(x->reason));
-		array_text(&a.c[4], x->detail, &scratch);
-		array_hex(&a.c[5], x->payload, &scratch);
+		store_array_text(&a.c[4], x->detail, &scratch);
+		store_array_hex(&a.c[5], x->payload, &scratch);
 	}
 	struct pg_arg args[7] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
-	int r = columns_args(&a, args, &n);
+	int r = store_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "refused messages: too large");
 	r = pg_query(w->pg, SQL_STORE_REJECTED, args, n, w->e, NULL);
@@ -366,8 +227,10 @@ static int move_cursor(struct pg *p, const struct store_position *pos, const str
 		       struct err *e)
 {
 	auto_rows struct pg_rows *rows = NULL;
-	struct pg_arg args[] = {PGA_I(pos->district_id), PGA_STR(pos->stream_id), PGA_I(pos->epoch),
-				PGA_I(pos->batch + 1), PGA_I(b->last_seq)};
+	struct pg_arg args[] = {PGA_I(pos->district_id),    PGA_STR(pos->stream_id),
+				PGA_I(pos->epoch),	    PGA_I(pos->batch + 1),
+				PGA_I(b->last_seq),	    PGA_I(b->heard_us),
+				PGA_S(store_json(b->away)), PGA_I(b->memory_from_seq)};
 	int r = pg_query(p, SQL_STORE_CURSOR_MOVE, args, COUNT_OF(args), e, &rows);
 	if (!r && pg_affected(rows) != 1)
 		r = err_set(e, -ESTALE,
@@ -382,7 +245,7 @@ static int move_cursor(struct pg *p, const struct store_position *pos, const str
  */
 static const struct section {
 	const char *name;
-	int (*write)(struct writing *w, struct batch *b);
+	int (*write)(struct store_writing *w, struct batch *b);
 	size_t array, n, size;
 	size_t tell; /* of a row, a slice that says most of it to a person; 0: none */
 } sections[] = {
@@ -394,10 +257,12 @@ static const struct section {
 	}
 	{"reading", write_readings, 0, offsetof(struct batch, nreadings), 0, 0},
 	SECTION("device_state", write_states, states, nstates, 0),
-	SECTION("rule_state", write_rule_states, rule_states, nrule_states,
+	SECTION("rule_state", store_rule_states, rule_states, nrule_states,
 		offsetof(struct batch_rule_state, rule_id)),
-	SECTION("rule_shadow", write_shadows, shadows, nshadows,
+	SECTION("rule_shadow", store_shadows, shadows, nshadows,
 		offsetof(struct batch_shadow, rule_id)),
+	SECTION("intake_gap", store_gaps, gaps, ngaps, 0),
+	SECTION("device_memory", store_memories, memories, nmemories, 0),
 	SECTION("grid_case", write_cases, anomalies, nanomalies,
 		offsetof(struct batch_anomaly, alert)),
 	SECTION("unknown_device", write_unknowns, unknowns, nunknowns,
@@ -408,7 +273,7 @@ static const struct section {
 #undef ROW
 };
 
-static int write_all(struct writing *w, struct batch *b)
+static int write_all(struct store_writing *w, struct batch *b)
 {
 	int r = 0;
 	for (size_t i = 0; !r && i < COUNT_OF(sections); i++)
@@ -418,7 +283,7 @@ static int write_all(struct writing *w, struct batch *b)
 
 /* ---- row by row: what PostgreSQL refuses is set aside, all else is written ---- */
 
-static int in_savepoint(struct writing *w, const struct section *s, struct batch *b)
+static int in_savepoint(struct store_writing *w, const struct section *s, struct batch *b)
 {
 	struct store_result before = *w->res;
 	int r = pg_script(w->pg, sql_queries[SQL_STORE_SAVEPOINT].text, w->e);
@@ -434,7 +299,7 @@ static int in_savepoint(struct writing *w, const struct section *s, struct batch
 	return r ? r : pg_script(w->pg, sql_queries[SQL_STORE_SAVEPOINT_KEEP].text, w->e);
 }
 
-static int set_row_aside(struct writing *w, const struct section *s, struct batch *b,
+static int set_row_aside(struct store_writing *w, const struct section *s, struct batch *b,
 			 struct slice row)
 {
 	metric_add(M_REJ_DATABASE, 1);
@@ -464,7 +329,7 @@ static struct slice next_copy_row(struct slice *rest)
 	return row;
 }
 
-static int readings_one_by_one(struct writing *w, const struct section *s, struct batch *b)
+static int readings_one_by_one(struct store_writing *w, const struct section *s, struct batch *b)
 {
 	struct slice rest = {b->copy.p + BATCH_COPY_HEADER, b->copy.n - BATCH_COPY_HEADER};
 	struct batch one;
@@ -482,7 +347,7 @@ static int readings_one_by_one(struct writing *w, const struct section *s, struc
 	return r;
 }
 
-static int rows_one_by_one(struct writing *w, const struct section *s, struct batch *b)
+static int rows_one_by_one(struct store_writing *w, const struct section *s, struct batch *b)
 {
 	size_t n;
 	char *rows;
@@ -506,7 +371,7 @@ static int rows_one_by_one(struct writing *w, const struct section *s, struct ba
 	return 0;
 }
 
-static int write_carefully(struct writing *w, struct batch *b)
+static int write_carefully(struct store_writing *w, struct batch *b)
 {
 	int r = 0;
 	for (size_t i = 0; !r && i < COUNT_OF(sections); i++) {
@@ -522,7 +387,7 @@ int store_write(struct pg *p, const struct config *conf, const struct store_posi
 		struct batch *b, bool carefully, struct store_result *ret, struct err *e)
 {
 	struct store_result res = {0};
-	struct writing w = {p, conf, pos, &res, e};
+	struct store_writing w = {p, conf, pos, &res, e};
 	int r = pg_begin(p, e);
 	if (r)
 		return r;

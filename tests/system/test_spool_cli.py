@@ -46,24 +46,27 @@ def rot(path, what):
 
 def test_a_spool_is_listed_verified_and_shown(hub, publisher):
     (listed,) = hub.json_lines("spool", "list")
-    assert (listed["records"], listed["first_seq"], listed["last_seq"], listed["damaged"], listed["torn"]) == (5, 1, 5, 0, False)
+    assert (listed["records"], listed["first_seq"], listed["last_seq"], listed["damaged"], listed["torn"]) == (5, 1, 7, 0, False)
     assert listed["bytes"] == segment(hub).stat().st_size and listed["segment"] == segment(hub).name
-    assert hub.json_lines("spool", "verify") == [{"records": 5, "damaged": 0}]
+    assert listed["markers"] == 2
+    assert hub.json_lines("spool", "verify") == [{"records": 5, "markers": 2, "damaged": 0}]
     shown = hub.json_lines("spool", "show")
     assert [r["payload"] for r in shown] == [f'{{"n": {n}}}' for n in range(1, 6)]
     assert {(r["broker"], r["topic"], r["retained"], r["dup"], r["cut"]) for r in shown} == {
         ("street", topic_of("bin-1"), False, False, False)}
-    assert [r["seq"] for r in hub.json_lines("spool", "show", "--from", "2", "--limit", "3")] == [2, 3, 4]
+    assert [r["seq"] for r in hub.json_lines("spool", "show", "--from", "2", "--limit", "3")] == [3, 4, 5]
+    assert [(r["broker"], r["marker"]) for r in hub.json_lines("spool", "show", "--markers", "--limit", "2")] == [
+        ("", "started"), ("street", "connected")]
     before = segment(hub).read_bytes()
 
     hub.start(ready=False)  # looking takes no lock and changes nothing
     hub.wait_part("mqtt", "ok")
     publisher.publish(topic_of("bin-1"), b"\xff\0binary")
     hub.wait_metric("gridhub_mqtt_messages_total", 1)
-    last = hub.json_lines("spool", "show", "--from", "6")[0]
+    last = hub.json_lines("spool", "show", "--from", "8")[0]
     assert last["payload_hex"] == b"\xff\0binary".hex()
     assert segment(hub).read_bytes().startswith(before)
-    assert hub.json_lines("spool", "verify", hub.dir / "spool") == [{"records": 6, "damaged": 0}]
+    assert hub.json_lines("spool", "verify", hub.dir / "spool") == [{"records": 6, "markers": 4, "damaged": 0}]
 
 
 def test_bad_usage_and_missing_folders(hub):
@@ -79,8 +82,8 @@ def test_a_rotten_record_is_found_set_aside_and_counted(hub, proxy, database):
     done = hub.cmd("spool", "verify", check=False)
     assert done.returncode == 1 and "damaged" in done.err
     place, total = hub.json_lines("spool", "verify", check=False)
-    assert place["from"] < at < place["to"] and not place["torn"] and total == {"records": 4, "damaged": 1}
-    assert [r["seq"] for r in hub.json_lines("spool", "show")] == [1, 2, 4, 5]
+    assert place["from"] < at < place["to"] and not place["torn"] and total == {"records": 4, "markers": 2, "damaged": 1}
+    assert [r["seq"] for r in hub.json_lines("spool", "show")] == [3, 4, 6, 7]
     assert hub.json_lines("spool", "list")[0]["damaged_bytes"] == place["to"] - place["from"]
 
     proxy.accept()
@@ -98,10 +101,11 @@ def test_a_torn_end_is_told_and_cut(hub, proxy, database):
     path.write_bytes(path.read_bytes()[:-3])
     assert hub.json_lines("spool", "list")[0]["torn"] is True
     torn, total = hub.json_lines("spool", "verify")  # no damage: exit status 0
-    assert torn["torn"] and total == {"records": 4, "damaged": 0}
+    assert torn["torn"] and total == {"records": 4, "markers": 2, "damaged": 0}
     proxy.accept()
     hub.start()
     wait_until(lambda: database.rows(NUMBERS) == [(1,), (2,), (3,), (4,)])
     assert "torn tail cut off" in hub.log
     assert hub.metric("gridhub_spool_damaged_total") == 0
-    assert hub.json_lines("spool", "verify") == [{"records": 4, "damaged": 0}]
+    hub.wait_part("mqtt", "ok")
+    assert hub.json_lines("spool", "verify") == [{"records": 4, "markers": 4, "damaged": 0}]
