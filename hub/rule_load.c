@@ -153,6 +153,11 @@ static int load_kinds(struct loader *l, const char *path)
 	return rule_kinds_load(path, rule_load_on_fault, l, &l->set->kinds);
 }
 
+static int load_calendar(struct loader *l, const char *path)
+{
+	return calendar_load(path, rule_load_on_fault, l, &l->set->calendar);
+}
+
 /* What rules refer to; each file may be missing, then nothing is doubted. */
 static int load_references(struct loader *l, const char *dir)
 {
@@ -162,6 +167,7 @@ static int load_references(struct loader *l, const char *dir)
 	} files[] = {
 		{"fields.yaml", load_words},
 		{"kinds.yaml", load_kinds},
+		{"schedules.yaml", load_calendar},
 	};
 	char path[PATH_BYTES];
 	for (size_t i = 0; i < COUNT_OF(files); i++) {

@@ -56,6 +56,9 @@ must_check int rule_time_hold(struct loader *l, const struct yaml_node *v, struc
 /* `during: night` or `except: [night, collection]` */
 must_check int rule_time_gate(struct loader *l, const struct yaml_node *v, const char *key,
 			      const struct schedule ***ret, size_t *ret_n);
+/* Is there a time at which both leave cases open? */
+must_check int rule_time_gates_meet(struct loader *l, const struct yaml_node *during,
+				    const struct rule_code *code);
 /* `silent: 3x` or `silent: 2h` */
 must_check int rule_time_silence(struct loader *l, const struct yaml_node *v, struct rule *rule);
 /* `flap: {count: 5, within: 1h}` or `flap: off`; v NULL: the default */

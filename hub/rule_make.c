@@ -11,7 +11,7 @@ struct rule_yaml {
 	const char *id, *kind, *why;
 	int class, severity, scope;
 	const struct yaml_node *when, *clear, *title, *advice;
-	const struct yaml_node *hold, *silent, *flap, *examples;
+	const struct yaml_node *hold, *during, *except, *silent, *flap, *examples;
 	int64_t clear_for_us;
 	bool event, shadow;
 };
@@ -30,6 +30,8 @@ static const struct yaml_field rule_table[] = {
 	{"clear_for", YAML_T_DURATION, R(clear_for_us), "0", 0, HOLD_MAX, NULL,
 	 "how long recovery must hold"},
 	{"event", YAML_T_BOOL, R(event), "false", 0, 0, NULL, "each match stands for itself"},
+	{"during", YAML_T_NODE, R(during), "", 0, 0, NULL, "schedules: cases are opened in these"},
+	{"except", YAML_T_NODE, R(except), "", 0, 0, NULL, "and not in these"},
 	{"silent", YAML_T_NODE, R(silent), "", 0, 0, NULL, "fires when nothing came for so long"},
 	{"scope", YAML_T_ENUM, R(scope), "device", 0, 0, rule_scope_names, "whose state it is"},
 	{"flap", YAML_T_NODE, R(flap), "", 0, 0, NULL, "when it comes and goes too often"},
@@ -156,12 +158,19 @@ static void read_texts(struct draft *d)
 static void read_times(struct draft *d)
 {
 	const struct rule_yaml *y = &d->y;
+	struct rule_code *c = &d->code;
 	if (y->hold)
-		note(d, rule_time_hold(d->l, y->hold, &d->rule, &d->code));
+		note(d, rule_time_hold(d->l, y->hold, &d->rule, c));
+	if (y->during)
+		note(d, rule_time_gate(d->l, y->during, "during", &c->during, &c->nduring));
+	if (y->except)
+		note(d, rule_time_gate(d->l, y->except, "except", &c->except, &c->nexcept));
+	if (y->during && y->except)
+		note(d, rule_time_gates_meet(d->l, y->during, c));
 	if (y->silent)
 		note(d, rule_time_silence(d->l, y->silent, &d->rule));
 	if (!y->event)
-		note(d, rule_time_flap(d->l, y->flap, &d->code));
+		note(d, rule_time_flap(d->l, y->flap, c));
 }
 
 static void put_text(struct buf *b, const struct yaml_node *v)
@@ -169,6 +178,14 @@ static void put_text(struct buf *b, const struct yaml_node *v)
 	if (v)
 		buf_put(b, v->str, v->n);
 	buf_putc(b, v ? 0 : 1);
+}
+
+/* The schedules count with what they say, for the name may come to mean other times. */
+static void put_schedules(struct buf *b, const char *what, const struct schedule *const *v,
+			  size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s%016" PRIx64, what, schedule_hash(v[i]));
 }
 
 /* Of all that decides what it does with a reading: states of another hash are of another rule. */
@@ -183,6 +200,12 @@ static uint64_t hash_of(const struct draft *d)
 	buf_printf(&b, "%" PRId64 " %" PRId64 " %d %d %d %d %" PRId64 " %u %u %" PRId64, r->for_us,
 		   r->clear_for_us, (int)r->class, r->event, (int)r->scope, r->shadow, r->silent_us,
 		   r->silent_intervals, c->flap_count, c->flap_us);
+	for (size_t i = 0; i < c->nholds; i++) {
+		put_schedules(&b, " for ", &c->holds[i].within, 1);
+		buf_printf(&b, " %" PRId64, c->holds[i].us);
+	}
+	put_schedules(&b, " during ", c->during, c->nduring);
+	put_schedules(&b, " except ", c->except, c->nexcept);
 	return hash64(buf_slice(&b), 0);
 }
 

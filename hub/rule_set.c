@@ -94,6 +94,7 @@ void rules_unref(struct rules *r)
 	free(r->slots.names);
 	free(r->slots.heads);
 	rule_kinds_free(r->kinds);
+	calendar_free(r->calendar);
 	arena_done(&r->arena);
 	free(r);
 }

@@ -18,11 +18,106 @@ static int read_hold(struct loader *l, const struct yaml_node *v, const char *ke
 	return r;
 }
 
+/* The schedule of that name; NULL if there is none, told at `at`. */
+static const struct schedule *find_schedule(struct loader *l, const struct yaml_node *at,
+					    const char *key)
+{
+	const struct calendar *c = l->set->calendar;
+	struct slice name = {at->str, at->n};
+	const struct schedule *s = c ? calendar_find(c, name) : NULL;
+	if (s)
+		return s;
+	const char *near = c ? calendar_nearest(c, name) : NULL;
+	rule_load_fault(l, at, key, "no schedule \"%.80s\" in schedules.yaml%s%s%s", at->str,
+			near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+	return NULL;
+}
+
+/* {night: 10m, else: 20m}: each but `else` is the name of a schedule. */
+static int read_holds(struct loader *l, const struct yaml_node *map, struct rule *rule,
+		      struct rule_code *code)
+{
+	int res = 0;
+	if (!yaml_get(map, "else"))
+		res = rule_load_fault(l, map, "for", "key \"else\" is missing");
+	code->holds = arena_alloc(&l->set->arena, (map->n + 1) * sizeof *code->holds);
+	if (!code->holds || map->n > SCHEDULES_MAX)
+		return rule_load_fault(l, map, "for", "too many schedules");
+	for (size_t i = 0; i < map->n; i++) {
+		const struct yaml_node *key = map->keys[i];
+		bool rest = strcmp(key->str, "else") == 0;
+		const struct schedule *within = rest ? NULL : find_schedule(l, key, "for");
+		int64_t *us = rest ? &rule->for_us : &code->holds[code->nholds].us;
+		if (read_hold(l, map->vals[i], key->str, us) || (!rest && !within))
+			res = -EINVAL;
+		if (within)
+			code->holds[code->nholds++].within = within;
+	}
+	return res;
+}
+
 int rule_time_hold(struct loader *l, const struct yaml_node *v, struct rule *rule,
 		   struct rule_code *code)
 {
-	(void)code;
-	return read_hold(l, v, "for", &rule->for_us);
+	return v->kind == YAML_MAP ? read_holds(l, v, rule, code)
+				   : read_hold(l, v, "for", &rule->for_us);
+}
+
+/* ---- during, except ---- */
+
+static bool has_schedule(const struct schedule *const *v, size_t n, const struct schedule *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i] == s)
+			return true;
+	return false;
+}
+
+static int add_gate(struct loader *l, const struct yaml_node *at, const char *key,
+		    const struct schedule **v, size_t *n)
+{
+	const struct schedule *s = NULL;
+	if (at->kind != YAML_SCALAR)
+		return rule_load_no_text(l, at, key);
+	s = find_schedule(l, at, key);
+	if (!s)
+		return -EINVAL;
+	if (has_schedule(v, *n, s))
+		return rule_load_fault(l, at, key, "\"%s\" is here twice", schedule_name(s));
+	v[(*n)++] = s;
+	return 0;
+}
+
+int rule_time_gate(struct loader *l, const struct yaml_node *v, const char *key,
+		   const struct schedule ***ret, size_t *ret_n)
+{
+	size_t n = v->kind == YAML_SEQ ? v->n : 1;
+	int res = 0;
+	if (v->kind == YAML_MAP || !n || n > SCHEDULES_MAX)
+		return rule_load_fault(l, v, key,
+				       "the name of a schedule, or a list of names, was expected");
+	*ret = arena_alloc(&l->set->arena, n * sizeof(struct schedule *));
+	if (!*ret)
+		return rule_load_fault(l, v, key, "out of memory");
+	if (v->kind == YAML_SCALAR)
+		return add_gate(l, v, key, *ret, ret_n);
+	for (size_t i = 0; i < n; i++)
+		if (add_gate(l, v->vals[i], key, *ret, ret_n))
+			res = -EINVAL;
+	return res;
+}
+
+/* What `except` shuts whenever `during` opens it never opens. */
+int rule_time_gates_meet(struct loader *l, const struct yaml_node *during,
+			 const struct rule_code *code)
+{
+	for (size_t i = 0; i < code->nduring; i++)
+		if (!has_schedule(code->except, code->nexcept, code->during[i]))
+			return 0;
+	return code->nduring ? rule_load_fault(l, during, "during",
+					       "all of it stands in `except` too: no case would "
+					       "ever be opened")
+			     : 0;
 }
 
 /* ---- silent ---- */

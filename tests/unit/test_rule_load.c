@@ -18,6 +18,12 @@
 	"  - {code: part-0305, name: 垃圾箱破损, department: {zh-CN: 环卫, en: cleaning}, "   \
 	"limit: 3d, unit: work, machine_closes: true}\n"
 
+#define SCHEDULES                                       \
+	"zone: Asia/Shanghai\n"                         \
+	"schedules:\n"                                  \
+	"  - {name: night, hours: [\"22:00-06:00\"]}\n" \
+	"  - {name: collection, hours: [\"05:00-07:00\"]}\n"
+
 /* The report of the rules beside kinds.yaml and fields.yaml; each line without the folder. */
 static void expect_faults(const char *rules, const char *want)
 {
@@ -25,6 +31,7 @@ static void expect_faults(const char *rules, const char *want)
 	folder_new(&f);
 	folder_put(&f, "a.yaml", rules);
 	folder_put(&f, "kinds.yaml", KINDS);
+	folder_put(&f, "schedules.yaml", SCHEDULES);
 	int r = folder_load(&f);
 	auto_buf struct buf got;
 	buf_init(&got, 65536);
@@ -43,6 +50,7 @@ static void load_good(struct folder *f, const char *rules)
 	folder_new(f);
 	folder_put(f, "a.yaml", rules);
 	folder_put(f, "kinds.yaml", KINDS);
+	folder_put(f, "schedules.yaml", SCHEDULES);
 	if (folder_load(f))
 		fail_msg("%s", buf_str(&f->report.errors));
 }
@@ -77,6 +85,54 @@ static void keys_of_time_are_what_they_say(void **state)
 	assert_true(d->event);
 	assert_int_equal(d->code->flap_count, 0);
 	folder_done(&f);
+}
+
+static void schedules_are_found_by_their_names(void **state)
+{
+	(void)state;
+	struct folder f;
+	load_good(&f, "rules:\n"
+		      "  - {id: a, when: spill, for: {night: 10m, collection: 0, else: 20m}, "
+		      "during: night, except: [collection]" TAIL
+		      "  - {id: b, when: spill, for: {else: 5m}, except: [night, collection]" TAIL);
+	const struct rule_code *a = rules_at(f.set, 0)->code, *b = rules_at(f.set, 1)->code;
+	assert_int_equal(rules_at(f.set, 0)->for_us, 20 * TIMES_MIN);
+	assert_int_equal(a->nholds, 2);
+	assert_string_equal(schedule_name(a->holds[0].within), "night");
+	assert_int_equal(a->holds[0].us, 10 * TIMES_MIN);
+	assert_string_equal(schedule_name(a->holds[1].within), "collection");
+	assert_int_equal(a->holds[1].us, 0);
+	assert_int_equal(a->nduring, 1);
+	assert_string_equal(schedule_name(a->during[0]), "night");
+	assert_int_equal(a->nexcept, 1);
+	assert_string_equal(schedule_name(a->except[0]), "collection");
+	assert_int_equal(rules_at(f.set, 1)->for_us, 5 * TIMES_MIN);
+	assert_int_equal(b->nholds, 0);
+	assert_int_equal(b->nexcept, 2);
+	folder_done(&f);
+	expect_faults(
+		"rules:\n"
+		"  - {id: a, when: spill, for: {nigt: 10m, else: 20m}, during: weekend" TAIL
+		"  - {id: b, when: spill, for: {night: 10m}, except: [night, night, [x]]" TAIL
+		"  - {id: c, when: spill, for: {night: x, else: [1]}, during: {night: 1}" TAIL
+		"  - {id: d, when: spill, during: night, except: [night, collection]" TAIL
+		"  - {id: e, when: spill, during: []" TAIL,
+		"a.yaml:2:32: key \"for\": no schedule \"nigt\" in schedules.yaml (did you mean "
+		"\"night\"?)\n"
+		"a.yaml:2:63: key \"during\": no schedule \"weekend\" in schedules.yaml\n"
+		"a.yaml:3:31: key \"for\": key \"else\" is missing\n"
+		"a.yaml:3:61: key \"except\": \"night\" is here twice\n"
+		"a.yaml:3:68: key \"except\": a list where a text was expected\n"
+		"a.yaml:4:39: key \"night\": value \"x\" is not a duration like 10s or 20m, 0 to "
+		"30d\n"
+		"a.yaml:4:48: key \"else\": a list where a duration like 10s or 20m, 0 to 30d was "
+		"expected\n"
+		"a.yaml:4:62: key \"during\": the name of a schedule, or a list of names, was "
+		"expected\n"
+		"a.yaml:5:34: key \"during\": all of it stands in `except` too: no case would ever "
+		"be opened\n"
+		"a.yaml:6:34: key \"during\": the name of a schedule, or a list of names, was "
+		"expected\n");
 }
 
 static void what_makes_no_sense_is_refused(void **state)
@@ -221,6 +277,13 @@ static void the_hash_is_of_all_that_decides(void **state)
 		"when: spill, flap: off",
 		"when: spill, flap: {count: 6}",
 		"when: spill, flap: {within: 2h}",
+		"when: spill, during: night",
+		"when: spill, except: night",
+		"when: spill, except: collection",
+		"when: spill, except: [night, collection]",
+		"when: spill, for: {night: 1m, else: 0}",
+		"when: spill, for: {night: 2m, else: 0}",
+		"when: spill, for: {collection: 1m, else: 0}",
 		"silent: 3x",
 		"silent: 4x",
 		"silent: 1h",
@@ -244,15 +307,43 @@ static void the_hash_is_of_all_that_decides(void **state)
 			fail_msg("{%s} is not {%s}", same[i], differ[0]);
 }
 
+/* The name is the same, but it means other times. */
+static void the_hash_is_of_what_schedules_mean(void **state)
+{
+	(void)state;
+	static const char *const hours[] = {"22:00-06:00", "22:00-06:30"};
+	uint64_t gated[2], free[2];
+	for (int i = 0; i < 2; i++) {
+		struct folder f;
+		auto_buf struct buf b;
+		buf_init(&b, 4096);
+		buf_printf(&b, "zone: Asia/Shanghai\nschedules: [{name: night, hours: [\"%s\"]}]\n",
+			   hours[i]);
+		folder_new(&f);
+		folder_put(&f, "schedules.yaml", buf_str(&b));
+		folder_put(&f, "a.yaml",
+			   "rules:\n  - {id: a, when: spill, during: night" TAIL
+			   "  - {id: b, when: spill" TAIL);
+		assert_int_equal(folder_load(&f), 0);
+		gated[i] = rules_at(f.set, 0)->hash;
+		free[i] = rules_at(f.set, 1)->hash;
+		folder_done(&f);
+	}
+	assert_true(gated[0] != gated[1]);
+	assert_true(free[0] == free[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_of_time_are_what_they_say),
+		cmocka_unit_test(schedules_are_found_by_their_names),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(values_out_of_range_are_told),
 		cmocka_unit_test(a_rules_kind_stands_in_the_list),
 		cmocka_unit_test(faults_in_the_list_are_told),
 		cmocka_unit_test(the_hash_is_of_all_that_decides),
+		cmocka_unit_test(the_hash_is_of_what_schedules_mean),
 	};
 	return cmocka_run_group_tests_name("rule_load", tests, NULL, NULL);
 }
