@@ -9,7 +9,6 @@
 #include "migrate.h"
 #include "route.h"
 #include "rule.h"
-#include "schedule.h"
 #include "times.h"
 
 static const char help[] =
@@ -23,61 +22,25 @@ static const char help[] =
 	"  --database     also connect to the database and look at its schema (changes nothing)\n"
 	"  --config FILE  configuration\n";
 
-/* Somebody must add the holidays of each year; nothing else would say that they have run out. */
-#define HOLIDAYS_AHEAD (30 * TIMES_DAY)
-
-static void add_error(void *ctx, const struct err *e)
-{
-	struct rule_report *report = ctx;
-	buf_printf(&report->errors, "%s\n", e->msg);
-	report->nerrors++;
-}
-
-static void warn_holidays(const char *path, int64_t until_us, struct rule_report *report)
-{
-	char day[TIMES_RFC3339_MAX] = "1970";
-	if (until_us)
-		times_format(until_us - TIMES_DAY / 2, day);
-	report->nwarnings++;
-	buf_printf(&report->warnings, "%s: schedules go by holidays, which are listed %s%.*s\n",
-		   path, until_us ? "only to " : "nowhere", until_us ? 10 : 0, day);
-}
-
-static void check_calendar(const char *dir, struct rule_report *report)
-{
-	char path[4096];
-	struct calendar *c = NULL;
-	int64_t until;
-	int n = snprintf(path, sizeof path, "%s/schedules.yaml", dir);
-	if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK))
-		return;
-	if (calendar_load(path, add_error, report, &c))
-		return;
-	if (calendar_listed_until(c, &until) && until < times_now_us() + HOLIDAYS_AHEAD)
-		warn_holidays(path, until, report);
-	calendar_free(c);
-}
-
-/* The last of the checks: faults is what those before it found. */
-static int check_rules(const char *dir, size_t faults)
+/* The last of the checks: faults is what those before it found. keep_us: how long readings are
+ * kept; 0: not known. */
+static int check_rules(const char *dir, int64_t keep_us, size_t faults)
 {
 	struct rule_report report;
 	struct rules *rules = NULL;
 	rule_report_init(&report);
 	int r = rules_load(dir, &report, &rules);
 	if (!r)
-		check_calendar(dir, &report);
-	faults += r ? 0 : report.nerrors;
+		rules_warn(rules, keep_us, times_now_us(), &report);
 	if (report.warnings.n)
 		fprintf(stderr, "warnings:\n%s\n", buf_str(&report.warnings));
-	if (r || report.errors.n)
+	if (r)
 		fprintf(stderr, "errors:\n%s\n",
 			report.errors.n ? buf_str(&report.errors) : strerror(-r));
 	else
 		fprintf(stderr, "gridhub: %s: %zu rules\n", dir, rules_count(rules));
 	printf("{\"rules\":%zu,\"errors\":%zu,\"warnings\":%zu}\n",
-	       r ? (size_t)0 : rules_count(rules), (r ? report.nerrors : 0) + faults,
-	       report.nwarnings);
+	       r ? (size_t)0 : rules_count(rules), report.nerrors + faults, report.nwarnings);
 	rules_unref(rules);
 	rule_report_done(&report);
 	return r || faults ? CMD_FAILED : CMD_OK;
@@ -191,7 +154,7 @@ static int check(const char *config_path, bool database)
 		faults += parts[i](c);
 	if (database)
 		faults += check_database(c);
-	int res = check_rules(c->rules.dir, faults);
+	int res = check_rules(c->rules.dir, c->database.keep_readings_us, faults);
 	if (res == CMD_OK)
 		fprintf(stderr, "gridhub: %s is good\n", c->path);
 	return res;
@@ -223,5 +186,5 @@ int cmd_check(int argc, char **argv)
 	}
 	if (optind < argc)
 		return cmd_usage("check", "unexpected \"%s\"", argv[optind]);
-	return rules ? check_rules(rules, 0) : check(config_path, database);
+	return rules ? check_rules(rules, 0, 0) : check(config_path, database);
 }

@@ -85,11 +85,14 @@ static int report_rules(const struct rule_report *report)
 	return report->nerrors ? -EINVAL : 0;
 }
 
-static int load_rules(const char *dir, struct rules **ret)
+static int load_rules(const struct config *c, struct rules **ret)
 {
+	const char *dir = c->rules.dir;
 	struct rule_report report;
 	rule_report_init(&report);
 	int r = rules_load(dir, &report, ret);
+	if (!r)
+		rules_warn(*ret, c->database.keep_readings_us, times_now_us(), &report);
 	report_rules(&report);
 	rule_report_done(&report);
 	if (r)
@@ -102,7 +105,7 @@ static int load_rules(const char *dir, struct rules **ret)
 static void reload_rules(struct hub *h)
 {
 	struct rules *fresh = NULL;
-	if (load_rules(h->conf->rules.dir, &fresh)) {
+	if (load_rules(h->conf, &fresh)) {
 		metric_add(M_RULE_RELOADS_BAD, 1);
 		health_set(HEALTH_RULES, HEALTH_DEGRADED,
 			   "the new rules are bad, the old ones stay in force (see the log)");
@@ -125,7 +128,7 @@ static int start(struct hub *h, struct err *e)
 				.segment_bytes = c->spool.segment_bytes,
 				.max_bytes = c->spool.max_bytes};
 	struct engine_hooks hooks = {.ctx = h, .owed = on_owed, .fatal = on_fatal};
-	int r = load_rules(c->rules.dir, &h->rules);
+	int r = load_rules(c, &h->rules);
 	if (r)
 		return err_set(e, r, "%s: the rules cannot be used (see above)", c->rules.dir);
 	health_set(HEALTH_RULES, HEALTH_OK, NULL);

@@ -72,6 +72,10 @@ void rule_report_done(struct rule_report *r);
  * are reference counted.
  */
 must_check int rules_load(const char *dir, struct rule_report *report, struct rules **ret);
+/* What is sound but will surprise, into the report's warnings: rules that look further back than
+ * readings are kept (keep_us; 0: not known), holidays that run out soon. */
+void rules_warn(const struct rules *set, int64_t keep_us, int64_t now_us,
+		struct rule_report *report);
 struct rules *rules_ref(struct rules *r);
 void rules_unref(struct rules *r); /* NULL is fine */
 size_t rules_count(const struct rules *r);

@@ -28,6 +28,11 @@ static void report(struct buf *out, size_t *count, const struct err *e)
 		buf_printf(out, "%s\n", e->msg);
 }
 
+void rule_report_warning(struct rule_report *r, const struct err *e)
+{
+	report(&r->warnings, &r->nwarnings, e);
+}
+
 void rule_load_error(struct loader *l, const struct err *e)
 {
 	report(&l->report->errors, &l->report->nerrors, e);
@@ -40,7 +45,7 @@ void rule_load_on_fault(void *ctx, const struct err *e)
 
 void rule_load_warning(struct loader *l, const struct err *e)
 {
-	report(&l->report->warnings, &l->report->nwarnings, e);
+	rule_report_warning(l->report, e);
 }
 
 static int fault_at(struct loader *l, struct place at, const char *key, const char *fmt, va_list ap)
@@ -214,7 +219,9 @@ int rules_load(const char *dir, struct rule_report *rep, struct rules **ret)
 		return r == -ENOMEM ? r : -ENOENT;
 	}
 	struct loader l = {.set = rule_set_new(), .report = rep};
-	r = l.set ? load_all(&l, dir, names, n) : -ENOMEM;
+	if (l.set)
+		l.set->dir = arena_copy(&l.set->arena, slice_of(dir)).p;
+	r = l.set && l.set->dir ? load_all(&l, dir, names, n) : -ENOMEM;
 	rule_words_done(&l.words);
 	for (int i = 0; i < n; i++)
 		free(names[i]);

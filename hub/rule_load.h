@@ -19,6 +19,7 @@ struct loader {
 	struct slice text;
 };
 
+void rule_report_warning(struct rule_report *report, const struct err *e);
 void rule_load_error(struct loader *l, const struct err *e);
 void rule_load_warning(struct loader *l, const struct err *e);
 /* As rule_load_error, for the functions that hand faults on; ctx is the loader. */

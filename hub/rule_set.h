@@ -60,6 +60,7 @@ struct rules {
 		*whole;	    /* of which this is one rule, with its slots; NULL: all of it is its own
 			     */
 	struct arena arena; /* strings, titles, codes, the index */
+	const char *dir;    /* that it was loaded from */
 	struct rule_kinds *kinds;  /* owned; NULL: there is no kinds.yaml */
 	struct calendar *calendar; /* owned; NULL: there is no schedules.yaml */
 	struct rule *v;

@@ -333,6 +333,28 @@ static void the_hash_is_of_what_schedules_mean(void **state)
 	assert_true(free[0] == free[1]);
 }
 
+static void rules_that_look_back_too_far_are_warned_of(void **state)
+{
+	(void)state;
+	struct folder f;
+	load_good(&f, "rules:\n"
+		      "  - {id: hold, when: spill, for: 8d" TAIL
+		      "  - {id: night, when: spill, for: {night: 9d, else: 1m}" TAIL
+		      "  - {id: back, when: spill, clear_for: 7d" TAIL
+		      "  - {id: quiet, silent: 7d1s" TAIL);
+	rules_warn(f.set, 7 * TIMES_DAY, 0, &f.report);
+	const char *text = buf_str(&f.report.warnings);
+	assert_int_equal(f.report.nwarnings, 3);
+	assert_non_null(strstr(text,
+			       "a.yaml:2:1: rule \"hold\" looks back 8d, but readings are kept "
+			       "for 7d (database.keep_readings): no replay"));
+	assert_non_null(strstr(text, "a.yaml:3:1: rule \"night\" looks back 9d"));
+	assert_non_null(strstr(text, "a.yaml:5:1: rule \"quiet\" looks back 7d1s"));
+	rules_warn(f.set, 0, 0, &f.report);
+	assert_int_equal(f.report.nwarnings, 3);
+	folder_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +366,7 @@ int main(void)
 		cmocka_unit_test(faults_in_the_list_are_told),
 		cmocka_unit_test(the_hash_is_of_all_that_decides),
 		cmocka_unit_test(the_hash_is_of_what_schedules_mean),
+		cmocka_unit_test(rules_that_look_back_too_far_are_warned_of),
 	};
 	return cmocka_run_group_tests_name("rule_load", tests, NULL, NULL);
 }
