@@ -33,6 +33,13 @@ static const struct words {
 	 "%Y-%m-%d %H:%M:%S %Z"},
 };
 
+void alert_put_how(enum lang lang, enum severity severity, bool recovered, struct buf *out)
+{
+	const struct words *w = &words[lang];
+	buf_printf(out, "%s%s%s", w->open, recovered ? w->recovered : w->severity[severity],
+		   w->close);
+}
+
 static const char *device_title(const struct device *d)
 {
 	return d->title && d->title[0] ? d->title : d->name;

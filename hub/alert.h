@@ -13,4 +13,7 @@
 /* Fold the anomaly into the batch. -ENOMEM, -E2BIG. */
 must_check int alert_add(struct batch *b, const struct config *conf, const struct anomaly *a);
 
+/* "【紧急】", or "【已恢复】": how a sentence to a grid leader begins. */
+void alert_put_how(enum lang lang, enum severity severity, bool recovered, struct buf *out);
+
 #endif

@@ -84,6 +84,7 @@ struct config {
 			*default_endpoint; /* for grids without one up to the root; NULL = none */
 		int64_t concurrency;	   /* requests under way, all endpoints */
 		int64_t connect_timeout_us, lease_us, stop_grace_us;
+		int64_t group_wait_us, group_interval_us; /* see bundle.h */
 		int64_t retry_scale_pct; /* 100 = the schedule as it is; less for tests */
 		bool allow_http;	 /* plain http:// to hosts that are not loopback */
 		const struct yaml_node

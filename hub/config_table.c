@@ -113,6 +113,13 @@ static const struct yaml_field notify_fields[] = {
 	 "endpoint's timeout"},
 	{"stop_grace", YAML_T_DURATION, AT(notify.stop_grace_us), "10s", 0, 10 * TIMES_MIN, NULL,
 	 "Time for requests under way to end when the hub stops"},
+	{"group_wait", YAML_T_DURATION, AT(notify.group_wait_us), "30s", 0, TIMES_HOUR, NULL,
+	 "After an alert, further ones of the same kind, grid and receiver wait so long (urgent "
+	 "ones half "
+	 "of it) and come as one digest; four times as long after each; 0: each by itself, at "
+	 "once"},
+	{"group_interval", YAML_T_DURATION, AT(notify.group_interval_us), "5m", TIMES_SEC,
+	 TIMES_DAY, NULL, "… but at most so long; after so long without any the next goes at once"},
 	{"retry_scale", YAML_T_INT, AT(notify.retry_scale_pct), "100", 1, 1000, NULL,
 	 "Per cent of the retry schedule's waits (5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 5 h, 10 h "
 	 "… 3 days)"},

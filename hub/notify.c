@@ -18,7 +18,7 @@
 #include "health.h"
 #include "log.h"
 #include "metrics.h"
-#include "notify_store.h"
+#include "notify_bundle.h"
 #include "pg.h"
 #include "retry.h"
 #include "times.h"
@@ -275,6 +275,23 @@ static void look_when_ready(struct notify *n)
 	}
 }
 
+/* What is owed and due becomes messages of the outbox. */
+static void bundle(struct notify *n)
+{
+	struct err e = {0};
+	struct notify_bundled done = {.more = true};
+	while (done.more) {
+		if (notify_bundle(n->store, &e, &done)) {
+			db_failed(n, &e);
+			return;
+		}
+		metric_add(M_ALERTS_BUNDLED, done.items - done.waiting - done.dropped);
+		metric_add(M_ALERTS_DROPPED, done.dropped);
+		metric_add(M_ALERTS_NO_ENDPOINT, done.nowhere);
+		sender_work(n->sender);
+	}
+}
+
 static void claim(struct notify *n)
 {
 	bool woken = atomic_fetch_and(&n->flags, ~(unsigned)WOKEN) & WOKEN;
@@ -283,6 +300,7 @@ static void claim(struct notify *n)
 	n->claim_at = times_mono_us() + POLL_US;
 	if (!db_ready(n))
 		return;
+	bundle(n);
 	while (claim_share(n))
 		sender_work(n->sender);
 	look_when_ready(n);

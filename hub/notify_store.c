@@ -3,7 +3,6 @@
 #include <inttypes.h>
 
 #include "crypto.h"
-#include "pg.h"
 #include "times.h"
 
 #define TOKEN_BYTES 8
@@ -50,12 +49,8 @@ bool notify_store_connected(const struct notify_store *s)
 }
 
 /* A connection that failed is of no more use: close it, so that the caller connects again. */
-static int query(struct notify_store *s, enum sql_id id, const struct pg_arg *args, size_t nargs,
-		 struct err *e, struct pg_rows **ret)
+static int settle(struct notify_store *s, int rc)
 {
-	if (!s->pg)
-		return err_set(e, -ENOTCONN, "database: not connected");
-	int rc = pg_query(s->pg, id, args, nargs, e, ret);
 	if (rc == -ENOTCONN || rc == -ETIMEDOUT) {
 		pg_close(s->pg);
 		s->pg = NULL;
@@ -63,11 +58,45 @@ static int query(struct notify_store *s, enum sql_id id, const struct pg_arg *ar
 	return rc;
 }
 
+int notify_store_query(struct notify_store *s, enum sql_id id, const struct pg_arg *args,
+		       size_t nargs, struct err *e, struct pg_rows **ret)
+{
+	if (!s->pg)
+		return err_set(e, -ENOTCONN, "database: not connected");
+	return settle(s, pg_query(s->pg, id, args, nargs, e, ret));
+}
+
+int notify_store_begin(struct notify_store *s, struct err *e)
+{
+	if (!s->pg)
+		return err_set(e, -ENOTCONN, "database: not connected");
+	return settle(s, pg_begin(s->pg, e));
+}
+
+int notify_store_end(struct notify_store *s, int rc, struct err *e)
+{
+	if (!rc)
+		return settle(s, pg_commit(s->pg, e));
+	if (s->pg)
+		pg_rollback(s->pg);
+	return rc;
+}
+
+const struct config *notify_store_conf(const struct notify_store *s)
+{
+	return s->conf;
+}
+
+int64_t notify_store_district(const struct notify_store *s)
+{
+	return s->district;
+}
+
 static int find_district(struct notify_store *s, struct err *e)
 {
 	auto_rows struct pg_rows *rows = NULL;
 	struct pg_arg args[] = {PGA_STR(s->conf->district)};
-	int rc = query(s, SQL_NOTIFY_DISTRICT, args, COUNT_OF(args), e, &rows);
+	int rc = notify_store_query(s, SQL_NOTIFY_DISTRICT, args, COUNT_OF(args), e, &rows);
 	if (rc)
 		return rc;
 	if (pg_count(rows) == 0)
@@ -124,7 +153,7 @@ int notify_store_claim(struct notify_store *s, struct slice busy, struct notify_
 	snprintf(lease, sizeof lease, "%s.%" PRIu64, s->token, ++s->claims);
 	struct pg_arg args[] = {PGA_I(s->district), PGA_STR(lease), PGA_I(s->conf->notify.lease_us),
 				PGA_I(n), PGA_S(busy)};
-	int rc = query(s, SQL_NOTIFY_CLAIM, args, COUNT_OF(args), e, &rows);
+	int rc = notify_store_query(s, SQL_NOTIFY_CLAIM, args, COUNT_OF(args), e, &rows);
 	if (rc)
 		return rc;
 	size_t got = MIN_OF(pg_count(rows), n);
@@ -199,7 +228,7 @@ static int run_over(struct notify_store *s, enum sql_id id, size_t use,
 		failed = failed || a[i].failed;
 	}
 	int rc = failed ? err_set(e, -ENOMEM, "out of memory")
-			: query(s, id, args, 1 + use, e, &rows);
+			: notify_store_query(s, id, args, 1 + use, e, &rows);
 	for (size_t i = 0; i < NARRAYS; i++)
 		buf_done(&a[i]);
 	if (!rc)
@@ -225,9 +254,13 @@ int notify_store_gauges(struct notify_store *s, int64_t span_us, struct slice fa
 {
 	auto_rows struct pg_rows *rows = NULL;
 	struct pg_arg args[] = {PGA_I(s->district), PGA_I(span_us), PGA_S(failing)};
-	int rc = query(s, SQL_NOTIFY_EXPIRE, args, COUNT_OF(args), e, NULL);
+	struct pg_arg failing_args[] = {args[0], args[2]};
+	int rc = notify_store_query(s, SQL_NOTIFY_EXPIRE, args, COUNT_OF(args), e, NULL);
 	if (!rc)
-		rc = query(s, SQL_NOTIFY_GAUGES, args, 1, e, &rows);
+		rc = notify_store_query(s, SQL_NOTIFY_FALL_BACK, failing_args,
+					COUNT_OF(failing_args), e, NULL);
+	if (!rc)
+		rc = notify_store_query(s, SQL_NOTIFY_GAUGES, args, 1, e, &rows);
 	if (rc)
 		return rc;
 	*ret = (struct notify_gauges){

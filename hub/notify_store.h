@@ -7,6 +7,7 @@
 #define GRIDHUB_NOTIFY_STORE_H
 
 #include "notify_job.h"
+#include "pg.h"
 
 struct notify_gauges {
 	int64_t pending, dead;
@@ -44,8 +45,18 @@ must_check int notify_store_record(struct notify_store *s, struct notify_job *co
 must_check int notify_store_release(struct notify_store *s, struct notify_job *const *jobs,
 				    size_t n, struct err *e);
 /* Also declares dead what has waited span_us for a disabled endpoint, or for one of `failing`
- * (array literal), whose alerts are not tried one by one. */
+ * (array literal), whose alerts are not tried one by one; those go to a person's next endpoint, if
+ * there is one. */
 must_check int notify_store_gauges(struct notify_store *s, int64_t span_us, struct slice failing,
 				   struct err *e, struct notify_gauges *ret);
+
+/* ---- for notify_*.c ---- */
+const struct config *notify_store_conf(const struct notify_store *s);
+int64_t notify_store_district(const struct notify_store *s);
+must_check int notify_store_query(struct notify_store *s, enum sql_id id, const struct pg_arg *args,
+				  size_t nargs, struct err *e, struct pg_rows **ret);
+must_check int notify_store_begin(struct notify_store *s, struct err *e);
+/* Commit if rc is 0, else roll back; returns rc, or why the commit failed. */
+must_check int notify_store_end(struct notify_store *s, int rc, struct err *e);
 
 #endif

@@ -308,7 +308,6 @@ static void batch_is_in(struct store *s, const struct store_result *res)
 	metric_add(M_CASES_OPENED, (uint64_t)res->opened);
 	metric_add(M_CASES_FOLDED, (uint64_t)res->folded);
 	metric_add(M_CASES_RECOVERED, (uint64_t)res->recovered);
-	metric_add(M_ALERTS_NO_ENDPOINT, (uint64_t)res->no_endpoint);
 	metric_add(M_REGISTERED, (uint64_t)res->registered);
 	if (res->registered)
 		s->next_poll_us = 0;

@@ -119,8 +119,7 @@ static int write_cases(struct store_writing *w, struct batch *b)
 	w->res->opened = pg_i64(rows, 0, 0);
 	w->res->folded = pg_i64(rows, 0, 1);
 	w->res->recovered = pg_i64(rows, 0, 2);
-	w->res->no_endpoint = pg_i64(rows, 0, 3);
-	w->res->alerts = pg_i64(rows, 0, 4);
+	w->res->alerts = pg_i64(rows, 0, 3);
 	return 0;
 }
 

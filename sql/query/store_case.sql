@@ -1,5 +1,5 @@
 -- One statement opens or folds cases, writes their history and what is owed to grid leaders. Rows come sorted and
--- distinct by (device_id, rule_id). Returns: opened, folded, recovered, alerts without an endpoint.
+-- distinct by (device_id, rule_id). Returns: opened, folded, recovered, owed.
 WITH a AS (
     SELECT * FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::jsonb[],
                          $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[],
@@ -27,7 +27,7 @@ WITH a AS (
     WHERE NOT a.fired AND g.district_id = $1 AND g.device_id = a.device_id AND g.rule_id = a.rule_id AND g.state <> 9
     RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.opened_at, g.event_count, false AS opened
 ), touched AS (
-    SELECT c.*, a.fired, a.flapping, a.first_us, a.last_us, a.recovered_us, a.endpoint, a.alert, a.recovery
+    SELECT c.*, a.grid_id, a.kind, a.severity, a.fired, a.flapping, a.first_us, a.last_us, a.recovered_us, a.endpoint, a.alert, a.recovery
     FROM (SELECT * FROM fired UNION ALL SELECT * FROM seen) c JOIN a USING (device_id, rule_id)
 ), moves AS (
     SELECT id, 1 AS step, 'filed' AS what, NULL::smallint AS from_state, 1::smallint AS to_state,
@@ -43,26 +43,23 @@ WITH a AS (
 ), history AS (
     INSERT INTO case_event (district_id, case_id, at, what, from_state, to_state, actor, reason)
     SELECT $1, id, at, what, from_state, to_state, 'hub', reason FROM moves ORDER BY id, step
-), owed AS (
-    INSERT INTO outbox (district_id, case_id, endpoint, event, alert, dead_at, dead_reason)
-    SELECT $1, t.id, t.endpoint, 'case.' || m.what,
+), told AS (
+    INSERT INTO owed (district_id, case_id, device_id, rule_id, grid_id, kind, severity, event, endpoint, alert)
+    SELECT $1, t.id, t.device_id, t.rule_id, t.grid_id, t.kind, t.severity, 'case.' || m.what, t.endpoint,
            t.alert || jsonb_build_object('case', (t.alert -> 'case') || jsonb_build_object(
                'id', t.id, 'title', CASE WHEN m.what = 'recovered' THEN t.title ELSE t.alert #>> '{case,title}' END,
                'opened_at', to_char(t.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                'event_count', t.event_count))
            || CASE WHEN m.what = 'recovered' THEN jsonb_build_object('text', replace(t.recovery, '{title}', t.title))
-                   ELSE '{}' END,
-           CASE WHEN t.endpoint IS NULL THEN now() END,
-           CASE WHEN t.endpoint IS NULL THEN 'no grid up to the root names an endpoint' END
+                   ELSE '{}' END
     FROM touched t
     JOIN (SELECT id, step, CASE what WHEN 'filed' THEN 'opened' ELSE what END AS what FROM moves
           WHERE what NOT IN ('dispatched', 'flapping')) m ON m.id = t.id
     WHERE t.alert ? 'case' -- nothing is said of a rule that is gone
     ORDER BY t.id, m.step
-    RETURNING endpoint IS NULL AS nowhere
+    RETURNING 1
 )
 SELECT (SELECT count(*) FROM touched WHERE opened),
        (SELECT count(*) FROM touched WHERE NOT opened),
        (SELECT count(*) FROM touched WHERE recovered_us <> 0),
-       (SELECT count(*) FROM owed WHERE nowhere),
-       (SELECT count(*) FROM owed)
+       (SELECT count(*) FROM told)

@@ -709,7 +709,7 @@ def hub_conf(path, db, broker, rules, receiver):
         "database": {"conninfo": db.conninfo, "password_file": db.password_file, "timeout": "5s"},
         "spool": {"dir": str(path / "spool")},
         "rules": {"dir": str(rules_dir)},
-        "notify": {"retry_scale": 1},
+        "notify": {"retry_scale": 1, "group_wait": "0"},
         "http": {"listen": f"127.0.0.1:{free_port()}"},
         "log": {"level": "debug"},
     }

@@ -316,8 +316,8 @@ def test_alerts_wait_for_an_endpoint_that_the_configuration_lacks(setup, receive
 
 
 def test_order_is_kept_in_a_case_and_not_across_cases(setup, receiver):
-    _, outbox = setup()
-    receiver.behave("retry_after:3")
+    _, outbox = setup({"notify": {"retry_scale": 60}})
+    receiver.behave("500")  # for three seconds nothing more of that case
     for event in ("case.opened", "case.updated", "case.recovered"):
         outbox.put(case=1, event=event)
     receiver.wait_seen(1)

@@ -1,0 +1,19 @@
+/*
+ * notify_bundle: what is owed becomes messages of the outbox, in one transaction: a crash neither
+ * repeats nor forgets anything. Owned by the notify thread.
+ */
+#ifndef GRIDHUB_NOTIFY_BUNDLE_H
+#define GRIDHUB_NOTIFY_BUNDLE_H
+
+#include "notify_store.h"
+
+struct notify_bundled {
+	size_t items, messages, waiting, dropped,
+		nowhere; /* nowhere: messages without an endpoint */
+	bool more;	 /* there may be more that is due */
+};
+
+/* Errors as notify_store's. */
+must_check int notify_bundle(struct notify_store *s, struct err *e, struct notify_bundled *ret);
+
+#endif
