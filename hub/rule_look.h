@@ -43,5 +43,8 @@ must_check int rule_look_at(const struct look *l, const struct rule *rule, struc
 must_check int rule_look_fire(const struct look *l, struct state *st, int64_t at_us);
 /* What was wrong is not any more, since at_us: it has recovered, or will when that has held. */
 must_check int rule_look_clear(const struct look *l, struct state *st, int64_t at_us);
+must_check int rule_look_recover(const struct look *l, struct state *st, int64_t at_us);
+/* It is wrong again, since at_us, before it had recovered. */
+must_check int rule_look_relapse(const struct look *l, struct state *st, int64_t at_us);
 
 #endif

@@ -6,11 +6,12 @@
  */
 #include "rule_grid.h"
 #include "rule_hold.h"
-#include "rule_look.h"
+#include "rule_silence.h"
 #include "rule_timer.h"
 #include "times.h"
 
-#define MAX_AGE_INTERVALS 3 /* a hold does not run out on a value older than so many intervals */
+#define MAX_AGE_INTERVALS 3    /* a hold does not run out on a value older than so many intervals */
+#define HOLD_GAP_US TIMES_HOUR /* a hold that was broken for longer begins anew */
 
 static void keep_fields(struct state *st, const struct reading *r)
 {
@@ -64,7 +65,7 @@ int rule_look_fire(const struct look *l, struct state *st, int64_t at_us)
 	return r ? r : tell(l, ANOMALY_FIRED, st, at_us, flaps);
 }
 
-static int recover(const struct look *l, struct state *st, int64_t at_us)
+int rule_look_recover(const struct look *l, struct state *st, int64_t at_us)
 {
 	bool flapped = st->flapping;
 	if (flapped)
@@ -78,7 +79,13 @@ static int recover(const struct look *l, struct state *st, int64_t at_us)
 
 int rule_look_clear(const struct look *l, struct state *st, int64_t at_us)
 {
-	return state_clear_hold(st) ? enter(l, st, PHASE_CLEARING, at_us) : recover(l, st, at_us);
+	return state_clear_hold(st) ? enter(l, st, PHASE_CLEARING, at_us)
+				    : rule_look_recover(l, st, at_us);
+}
+
+int rule_look_relapse(const struct look *l, struct state *st, int64_t at_us)
+{
+	return enter(l, st, PHASE_FIRING, at_us);
 }
 
 static int on_pending(const struct look *l, struct state *st, bool when)
@@ -104,7 +111,8 @@ static int on_firing(const struct look *l, struct state *st, bool when, bool cle
 	}
 	if (!clearing)
 		return rule_look_clear(l, st, l->at_us);
-	return l->at_us - st->since_us >= state_clear_hold(st) ? recover(l, st, l->at_us) : 0;
+	return l->at_us - st->since_us >= state_clear_hold(st) ? rule_look_recover(l, st, l->at_us)
+							       : 0;
 }
 
 /* First sight of a rule that is true. */
@@ -163,7 +171,9 @@ static int run_timer(const struct look *l, struct state *st)
 			return state_timer_start(l->s, st, rule_hold_due(st->rule, since, t.at_us));
 		return fresh(st) ? rule_look_fire(&t, st, t.at_us) : 0;
 	case PHASE_CLEARING:
-		return fresh(st) ? recover(&t, st, t.at_us) : 0;
+		if (rule_is_of_silence(st->rule))
+			return silence_cleared(&t, st);
+		return fresh(st) ? rule_look_recover(&t, st, t.at_us) : 0;
 	case PHASE_FIRING:
 		if (state_due(st) > t.at_us)
 			return state_timer_start(l->s, st, state_due(st));
@@ -191,28 +201,71 @@ int rule_look_begin(const struct look *l)
 	int r = 0;
 	if (s->now_us && rule_states_next(s) <= s->now_us)
 		r = rule_states_tick(s, s->now_us, l->fn, l->ctx);
-	struct device_rec *rec = r ? NULL : state_device(s, l->d);
-	for (struct state *st = rec ? rec->first : NULL; st && !r; st = st->next)
-		r = run_out(l, st);
-	struct state *st = s->grids.n && !r ? grid_state_first(s, grid_id_of(l->d)) : NULL;
+	if (!r)
+		r = silence_heard(l);
+	for (struct state *st = state_first(s, l->d); st && !r; st = st->next)
+		r = rule_is_of_silence(st->rule) ? 0 : run_out(l, st);
+	struct state *st = s->grids.n ? grid_state_first(s, grid_id_of(l->d)) : NULL;
 	for (; st && !r; st = grid_state_next(st))
 		r = run_out(l, st);
-	return r || rec ? r : -ENOMEM;
+	return r;
+}
+
+static int64_t state_next(const struct rule_states *s)
+{
+	const struct state *st = state_timer_first(s);
+	return st ? st->due_us : INT64_MAX;
 }
 
 int64_t rule_states_next(const struct rule_states *s)
 {
-	const struct state *st = state_timer_first(s);
-	return st ? st->due_us : INT64_MAX;
+	return MIN_OF(state_next(s), silence_next(s));
 }
 
 int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx)
 {
 	struct look l = {.s = s, .at_us = now_us, .fn = fn, .ctx = ctx};
 	int r = 0;
+	silence_at(s, now_us);
 	s->now_us = now_us;
-	for (struct state *st; !r && (st = state_timer_first(s)) && st->due_us <= now_us;)
-		r = run_timer(&l, st);
+	while (!r && rule_states_next(s) <= now_us)
+		r = state_next(s) <= silence_next(s) ? run_timer(&l, state_timer_first(s))
+						     : silence_run(&l);
+	return r;
+}
+
+void rule_states_at(struct rule_states *s, uint64_t seq, int64_t recv_us)
+{
+	silence_at(s, recv_us);
+	s->seq = seq;
+	s->now_us = recv_us;
+	s->arrivals_told = true;
+}
+
+/* ---- gaps ---- */
+
+static int resume_state(struct rule_states *s, struct state *st, int64_t to_us)
+{
+	if (st->phase == PHASE_FIRING && st->timer != NO_TIMER) /* windows run empty later */
+		return state_timer_start(s, st,
+					 MAX_OF(st->due_us, to_us + st->rule->code->recheck_us));
+	if ((st->phase != PHASE_PENDING && st->phase != PHASE_CLEARING) || st->since_us >= to_us)
+		return 0;
+	st->since_us = to_us;
+	int r = state_timer_start(s, st, state_due(st));
+	return r ? r : state_mark_dirty(s, st);
+}
+
+int rule_states_resume(struct rule_states *s, const char *adapter, int64_t from_us, int64_t to_us)
+{
+	int r = 0;
+	silence_resume(s, adapter, to_us);
+	for (size_t i = 0; i < s->ndevices && to_us - from_us > HOLD_GAP_US && !r; i++) {
+		struct state *st = s->devices[i].first;
+		for (; st && !r; st = st->next)
+			if (!adapter || strcmp(st->device->adapter, adapter) == 0)
+				r = resume_state(s, st, to_us);
+	}
 	return r;
 }
 
@@ -283,7 +336,7 @@ static int find_in_grid(const struct look *l, const struct rule *rule, struct st
 	int r = 0;
 	if (*at && (*at)->rule == rule && grid_of_state(*at) != grid) {
 		if ((*at)->phase == PHASE_FIRING || (*at)->phase == PHASE_CLEARING)
-			r = recover(l, *at, l->at_us);
+			r = rule_look_recover(l, *at, l->at_us);
 		if (!r)
 			r = state_drop(l->s, *at);
 	}
@@ -305,8 +358,6 @@ static int begin(const struct look *l, const struct rule *rule, struct state **a
 int rule_look_at(const struct look *l, const struct rule *rule, struct state **at)
 {
 	struct state *st = *at && (*at)->rule == rule ? *at : NULL;
-	if (rule->silent_us || rule->silent_intervals)
-		return 0;
 	if (rule->scope == SCOPE_GRID) {
 		int r = find_in_grid(l, rule, at, &st);
 		if (r || st)

@@ -9,13 +9,8 @@
  */
 #include "rule_grid.h"
 #include "rule_hold.h"
+#include "rule_silence.h"
 #include "rule_timer.h"
-
-void rule_states_at(struct rule_states *s, uint64_t seq, int64_t recv_us)
-{
-	s->seq = seq;
-	s->now_us = recv_us;
-}
 
 /* ---- states ---- */
 
@@ -69,6 +64,24 @@ struct state *state_insert(struct rule_states *s, struct state **at, const struc
 	*at = st;
 	s->nstates++;
 	return st;
+}
+
+struct state *state_first(const struct rule_states *s, const struct device *d)
+{
+	return d->slot < s->ndevices ? s->devices[d->slot].first : NULL;
+}
+
+struct state *state_of_device(const struct rule_states *s, const struct device *d,
+			      const struct rule *rule)
+{
+	struct state **at = d->slot < s->ndevices ? find_state(&s->devices[d->slot], rule) : NULL;
+	return at && *at && (*at)->rule == rule ? *at : NULL;
+}
+
+struct state *state_add(struct rule_states *s, const struct rule *rule, const struct device *d)
+{
+	struct device_rec *rec = state_device(s, d);
+	return rec ? state_insert(s, find_state(rec, rule), rule, d) : NULL;
 }
 
 int state_end(struct rule_states *s, struct state *st, int64_t at_us)
@@ -231,6 +244,7 @@ int state_drop(struct rule_states *s, struct state *st)
 
 void rule_states_forget(struct rule_states *s, const struct device *d)
 {
+	silence_forget(s, d);
 	if (d->slot >= s->ndevices)
 		return;
 	struct device_rec *rec = &s->devices[d->slot];
@@ -254,8 +268,9 @@ struct rule_states *rule_states_new(void)
 	if (!s)
 		return NULL;
 	s->vm = cel_vm_new();
-	if (!s->vm) {
-		free(s);
+	s->silence = silence_new();
+	if (!s->vm || !s->silence) {
+		rule_states_free(s);
 		return NULL;
 	}
 	return s;
@@ -279,6 +294,7 @@ void rule_states_free(struct rule_states *s)
 	free(s->dirty);
 	free(s->heap);
 	free(s->grids.heads);
+	silence_free(s->silence);
 	free(s->slots);
 	free(s->touched);
 	free(s->marks);
@@ -397,6 +413,8 @@ int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, voi
 	}
 	use_tables(s, &t);
 	state_timers_sort(s);
+	if (!r)
+		r = silence_use(s, set);
 	rules_ref(set);
 	rules_unref(s->set);
 	s->set = set;
@@ -438,13 +456,12 @@ int rule_states_restore(struct rule_states *s, const struct rule_saved *saved,
 		return 0;
 	if (!rule || rule->hash != saved->rule_hash || rule->event || taken(s, rule, d))
 		return 1;
-	struct device_rec *rec = state_device(s, d);
-	struct state **at = rec ? find_state(rec, rule) : NULL;
-	struct state *st = at && *at && (*at)->rule == rule ? *at : NULL;
-	if (at && !st)
-		st = state_insert(s, at, rule, d);
+	struct state *st = state_of_device(s, d, rule);
+	if (!st)
+		st = state_add(s, rule, d);
 	if (!st)
 		return -ENOMEM;
 	fill_state(st, saved);
-	return state_timer_start(s, st, state_due(st));
+	int r = silence_restored(s, st);
+	return r ? r : state_timer_start(s, st, state_due(st));
 }

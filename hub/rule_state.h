@@ -60,6 +60,7 @@ struct rule_states {
 	struct rules *set;
 	uint64_t seq;	/* of the message at hand, in the caller's log */
 	int64_t now_us; /* time of arrival, as the caller told it last; 0 = not yet */
+	bool arrivals_told;
 	struct cel_vm *vm;
 	struct cel_value *slots; /* what the reading at hand has */
 	size_t nslots;
@@ -79,12 +80,20 @@ struct rule_states {
 	size_t ndirty, cap_dirty;
 	size_t nstates;
 	struct grid_table grids;
+	struct silence *silence;
 	char fault[256]; /* the first evaluation that failed since rule_states_fault was asked */
 };
 
 must_check int state_mark_dirty(struct rule_states *s, struct state *st);
 /* NULL when out of memory. */
 struct device_rec *state_device(struct rule_states *s, const struct device *d);
+/* Its first state; NULL: it has none. */
+struct state *state_first(const struct rule_states *s, const struct device *d);
+/* Its state of that rule; NULL: it has none. */
+struct state *state_of_device(const struct rule_states *s, const struct device *d,
+			      const struct rule *rule);
+/* A new one; there must be none. NULL when out of memory. */
+struct state *state_add(struct rule_states *s, const struct rule *rule, const struct device *d);
 /* A new one, linked where *at is; NULL when out of memory. */
 struct state *state_insert(struct rule_states *s, struct state **at, const struct rule *rule,
 			   const struct device *d);
