@@ -141,7 +141,7 @@ def test_the_next_endpoint_of_a_person(setup, receiver, database):
         hub, owed = setup(second=second)
         owed.person("张伟", "leader", "second")
         owed.duty("张伟")
-        receiver.behave(always="404")  # for good
+        receiver.behave(always="status:404")  # for good
         owed.put(1, first=1)
         assert ids(second.wait(1)[0]) == [1]
         receiver.behave(always="500")  # three times
