@@ -139,7 +139,10 @@ void cel_explain(const struct cel_program *prog, struct cel_value error, struct 
 	buf_printf(out, " \"%.*s\"", (int)MIN_OF(word.n, (size_t)60), word.p);
 	bool method = d.at && prog->text.p[d.at - 1] == '.';
 	const char *near = error.n == CEL_F_FUNCTION ? cel_func_nearest(word, method) : NULL;
-	if (near)
+	const char *usage = error.n == CEL_F_FUNCTION ? cel_func_usage(word, method) : NULL;
+	if (usage)
+		buf_printf(out, " (it is written %s)", usage);
+	else if (near)
 		buf_printf(out, " (did you mean \"%s\"?)", near);
 }
 

@@ -12,7 +12,7 @@
 #include "cel_regex.h"
 
 #define CEL_STACK_MAX 512
-#define CEL_LOOPS_MAX 16 /* macros in one another */
+#define CEL_LOOPS_MAX 32 /* macros in one another */
 
 enum cel_insn_op {
 	I_CONST,    /* push consts[x] */

@@ -121,21 +121,34 @@ static struct cel_value fn_uint(struct cel_room *room, const struct cel_value *a
 	if (a->type == CEL_INT)
 		return a->i >= 0 ? CEL_OF_UINT((uint64_t)a->i) : CEL_FAIL(CEL_F_RANGE);
 	if (a->type == CEL_DOUBLE)
-		return a->d > -1 && a->d < EDGE_64 ? CEL_OF_UINT((uint64_t)a->d)
+		return a->d >= 0 && a->d < EDGE_64 ? CEL_OF_UINT((uint64_t)a->d)
 						   : CEL_FAIL(CEL_F_RANGE);
 	return uint_of_text(cel_text(*a));
+}
+
+/* "NaN", "Infinity", "-inf" in any case, as Go and C++ read them. */
+static bool word_of_double(struct slice s, double *ret)
+{
+	bool minus = slice_starts(s, "-"), sign = minus || slice_starts(s, "+");
+	if (s.n == 3 && strncasecmp(s.p, "nan", 3) == 0) {
+		*ret = (double)NAN;
+		return true;
+	}
+	if (sign)
+		s = (struct slice){s.p + 1, s.n - 1};
+	if (!(s.n == 3 && strncasecmp(s.p, "inf", 3) == 0) &&
+	    !(s.n == 8 && strncasecmp(s.p, "infinity", 8) == 0))
+		return false;
+	*ret = minus ? (double)-INFINITY : (double)INFINITY;
+	return true;
 }
 
 static struct cel_value double_of_text(struct slice s)
 {
 	double d;
-	if (slice_is(s, "NaN"))
-		return CEL_OF_DOUBLE((double)NAN);
-	if (slice_is(s, "Infinity") || slice_is(s, "+Infinity") || slice_is(s, "Inf"))
-		return CEL_OF_DOUBLE((double)INFINITY);
-	if (slice_is(s, "-Infinity") || slice_is(s, "-Inf"))
-		return CEL_OF_DOUBLE((double)-INFINITY);
-	return slice_to_double(s, &d) ? CEL_FAIL(CEL_F_CONVERT) : CEL_OF_DOUBLE(d);
+	if (word_of_double(s, &d) || !slice_to_double(s, &d))
+		return CEL_OF_DOUBLE(d);
+	return CEL_FAIL(CEL_F_CONVERT);
 }
 
 static struct cel_value fn_double(struct cel_room *room, const struct cel_value *a, unsigned n)
@@ -324,16 +337,36 @@ int cel_func_find(struct slice name, bool method)
 	return -1;
 }
 
+static const struct {
+	const char *name, *usage;
+} macros[] = {
+	{"all", "x.all(name, condition)"},
+	{"exists", "x.exists(name, condition)"},
+	{"exists_one", "x.exists_one(name, condition)"},
+	{"map", "x.map(name, value) or x.map(name, condition, value)"},
+	{"filter", "x.filter(name, condition)"},
+	{"has", "has(field)"},
+};
+
+const char *cel_func_usage(struct slice name, bool method)
+{
+	for (size_t i = 0; i < COUNT_OF(macros); i++)
+		if (slice_is(name, macros[i].name))
+			return macros[i].usage;
+	if (cel_func_find(name, !method) < 0)
+		return NULL;
+	return method ? "with all in brackets" : "with a dot behind what it works on";
+}
+
 const char *cel_func_nearest(struct slice name, bool method)
 {
-	static const char *const macros[] = {"all", "exists", "exists_one", "map", "filter", "has"};
 	const char *best = NULL;
 	size_t nearest = 4;
 	for (size_t i = 0; i < cel_funcs_count + COUNT_OF(macros); i++) {
 		bool macro = i >= cel_funcs_count;
 		if (!macro && !(method ? cel_funcs[i].method : cel_funcs[i].global))
 			continue;
-		const char *other = macro ? macros[i - cel_funcs_count] : cel_funcs[i].name;
+		const char *other = macro ? macros[i - cel_funcs_count].name : cel_funcs[i].name;
 		size_t d = name_distance(name, slice_of(other));
 		if (d < nearest && 2 * d <= name.n) {
 			nearest = d;

@@ -21,6 +21,9 @@ extern const size_t cel_funcs_count;
 
 /* Index of the function with that name and form; -1: none. */
 int cel_func_find(struct slice name, bool method);
+/* How a macro, or a function of the other form, is written: "x.all(name, condition)"; NULL: there
+ * is none of that name. */
+const char *cel_func_usage(struct slice name, bool method);
 /* The nearest name of that form, NULL if none is near. */
 const char *cel_func_nearest(struct slice name, bool method);
 

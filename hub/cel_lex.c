@@ -84,7 +84,7 @@ static void skip_blanks(struct cel_lexer *lx)
 	for (;;) {
 		char c = peek(lx, 0);
 		if (c == '/' && peek(lx, 1) == '/') {
-			while (lx->at < lx->text.n && peek(lx, 0) != '\n')
+			while (lx->at < lx->text.n && peek(lx, 0) != '\n' && peek(lx, 0) != '\r')
 				lx->at++;
 		} else if (lx->at < lx->text.n &&
 			   (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f')) {

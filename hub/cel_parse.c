@@ -304,6 +304,13 @@ static int parse_primary(struct parser *p, struct cel_node **ret)
 	return fail_expected(p, "a value");
 }
 
+/* Words that no field can be named by, but in `backquotes`. */
+static bool is_keyword(const struct cel_token *t)
+{
+	struct cel_value v;
+	return t->kind == TOK_IDENT && (t->op == OP_IN || is_literal_word(t, &v));
+}
+
 /* ---- member: a.b, a.f(…), a[i] ---- */
 
 static int parse_dot(struct parser *p, struct cel_node **n)
@@ -312,7 +319,7 @@ static int parse_dot(struct parser *p, struct cel_node **n)
 	if (r)
 		return r;
 	struct cel_token t = p->tok;
-	if (t.kind != TOK_IDENT && t.kind != TOK_QUOTED)
+	if ((t.kind != TOK_IDENT && t.kind != TOK_QUOTED) || is_keyword(&t))
 		return fail_expected(p, "a field's name");
 	r = new_parent(p, NODE_SELECT, t.at, *n, NULL, n);
 	if (!r)

@@ -9,36 +9,39 @@
 
 /* ---- text ---- */
 
+#define SECONDS_END 19 /* of "2026-11-21T21:00:00" */
+
 /* Split "…:30.000000001Z" into the text without the fraction and its nanoseconds. */
-static bool take_fraction(struct slice s, char out[static 40], uint32_t *ret_nanos)
+static bool take_fraction(struct slice s, char out[static 40], struct slice *ret,
+			  uint32_t *ret_nanos)
 {
-	const char *dot = s.n ? memchr(s.p, '.', s.n) : NULL;
-	size_t head = dot ? (size_t)(dot - s.p) : s.n, i = head;
+	size_t i = SECONDS_END;
 	uint32_t nanos = 0, unit = NANOS / 10;
-	if (s.n >= 40)
+	if (s.n <= SECONDS_END)
 		return false;
-	if (dot) {
+	if (s.p[i] == '.') {
 		for (i++; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++, unit /= 10)
 			nanos += (uint32_t)(s.p[i] - '0') * unit;
-		if (i == head + 1 || i > head + 10)
+		if (i == SECONDS_END + 1)
 			return false;
 	}
-	if (head)
-		memcpy(out, s.p, head);
-	if (s.n > i)
-		memcpy(out + head, s.p + i, s.n - i);
-	out[head + s.n - i] = 0;
+	if (s.n - i >= 20)
+		return false;
+	memcpy(out, s.p, SECONDS_END);
+	memcpy(out + SECONDS_END, s.p + i, s.n - i);
+	*ret = (struct slice){out, SECONDS_END + s.n - i};
 	*ret_nanos = nanos;
 	return true;
 }
 
 struct cel_value cel_timestamp_parse(struct slice s)
 {
-	char whole[40];
+	char buf[40];
+	struct slice whole;
 	uint32_t nanos;
 	int64_t us;
-	if (!take_fraction(s, whole, &nanos) || times_parse(slice_of(whole), &us))
-		return CEL_FAIL(CEL_F_RANGE);
+	if (!take_fraction(s, buf, &whole, &nanos) || s.p[10] == ' ' || times_parse(whole, &us))
+		return CEL_FAIL(CEL_F_CONVERT);
 	return cel_timestamp_of(us / TIMES_SEC, nanos);
 }
 
@@ -47,8 +50,8 @@ static bool duration_unit(struct slice *s, int64_t *ret)
 	static const struct {
 		const char *name;
 		int64_t nanos;
-	} units[] = {{"ns", 1},	   {"us", 1000},      {"\xC2\xB5s", 1000}, {"ms", 1000000},
-		     {"s", NANOS}, {"m", 60 * NANOS}, {"h", 3600 * NANOS}};
+	} units[] = {{"ns", 1},	      {"us", 1000}, {"µs", 1000},      {"μs", 1000},
+		     {"ms", 1000000}, {"s", NANOS}, {"m", 60 * NANOS}, {"h", 3600 * NANOS}};
 	for (size_t i = 0; i < COUNT_OF(units); i++) {
 		if (slice_starts(*s, units[i].name)) {
 			size_t n = strlen(units[i].name);
@@ -90,8 +93,7 @@ static int duration_term(struct slice *s, int64_t sign, int64_t *sum)
 	}
 	if (!digits || !duration_unit(s, &unit))
 		return -EINVAL;
-	int64_t part =
-		(int64_t)((long double)fraction * (long double)unit / (long double)place + 0.5L);
+	int64_t part = unit >= place ? fraction * (unit / place) : fraction / (place / unit);
 	if (__builtin_mul_overflow(whole, unit * sign, &whole) ||
 	    __builtin_add_overflow(*sum, whole, sum) ||
 	    __builtin_add_overflow(*sum, part * sign, sum))

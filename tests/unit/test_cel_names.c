@@ -171,7 +171,7 @@ static void calls_that_do_not_fit_are_refused(void **state)
 	expect_refused("awg(temp_c)", 1, 1, "unknown function \"awg\" (did you mean \"avg\"?)");
 	expect_refused("wihtin()", 1, 1, "unknown function \"wihtin\" (did you mean \"within\"?)");
 	expect_refused("siez([])", 1, 1, "unknown function \"siez\" (did you mean \"size\"?)");
-	expect_refused("temp_c.avg('10m')", 1, 8, "avg() is no method: it takes all in brackets");
+	expect_refused("temp_c.avg('10m')", 1, 8, "avg() is written with all in brackets");
 	expect_refused("[1].all(x,\n within())", 2, 2,
 		       "within() cannot stand inside all(), map() …");
 	expect_refused("[1].map(x, [2].exists(y, avg(temp_c + 1, '10m') > 3))", 1, 26,
