@@ -86,6 +86,9 @@ struct slice rule_condition(const struct rule *rule);
 
 /* A set of that rule alone, to try it; it refers to the whole one. -ENOMEM. */
 must_check int rules_alone(struct rules *whole, const struct rule *rule, struct rules **ret);
+/* The longest that any of them looks back or waits: what must be there before a result can be the
+ * same as if all had been seen. */
+int64_t rules_max_window_us(const struct rules *r);
 
 /* ---- evaluation ---- */
 enum anomaly_kind {

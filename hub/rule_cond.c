@@ -1,10 +1,6 @@
 #include "metrics.h"
 #include "rule_look.h"
-
-static void fill_map(struct cel_value *slot, struct cel_pair *pairs, uint32_t n)
-{
-	*slot = (struct cel_value){.type = CEL_MAP, .n = n, .map = pairs};
-}
+#include "times.h"
 
 static struct cel_pair pair(const char *key, struct cel_value v)
 {
@@ -16,25 +12,129 @@ static struct cel_value text_of(const char *cstr)
 	return CEL_OF_TEXT(CEL_STRING, slice_of(cstr ? cstr : ""));
 }
 
-/* device and grid are filled when the first condition of a reading wants them. */
-static void fill_device(struct rule_states *s, const struct device *d)
+/* ---- slots that are no fields, filled when the first condition asks ---- */
+
+typedef struct cel_value (*fill_fn)(const struct look *l, uint32_t slot,
+				    const struct slot_info *info);
+
+static struct cel_value fill_map(const struct look *l, uint32_t slot, const struct slot_info *info)
 {
+	struct cel_pair *at = slot == SLOT_DEVICE ? l->s->about_device : l->s->about_grid;
+	const struct device *d = l->d;
 	const struct grid *g = d->grid;
-	if (s->device_filled)
-		return;
-	s->device_filled = true;
-	s->about_device[0] = pair("name", text_of(d->name));
-	s->about_device[1] = pair("class", text_of(device_class_names[d->class]));
-	s->about_device[2] = pair("adapter", text_of(d->adapter));
-	s->about_device[3] = pair("address", text_of(d->address));
-	fill_map(&s->slots[SLOT_DEVICE], s->about_device, COUNT_OF(s->about_device));
-	s->about_grid[0] = pair("code", text_of(g ? g->code : NULL));
-	s->about_grid[1] = pair("name", text_of(g ? g->name : NULL));
-	s->about_grid[2] = pair("leader", text_of(g ? g->leader : NULL));
-	s->about_grid[3] = pair("level", CEL_OF_INT(g ? g->level : 0));
-	s->about_grid[4] = pair("dedicated", CEL_OF_BOOL(g && g->dedicated));
-	fill_map(&s->slots[SLOT_GRID], s->about_grid, COUNT_OF(s->about_grid));
+	uint32_t n = 0;
+	int64_t ns;
+	(void)info;
+	if (slot == SLOT_DEVICE) {
+		bool known = !__builtin_mul_overflow(d->interval_us, 1000, &ns);
+		at[n++] = pair("name", text_of(d->name));
+		at[n++] = pair("title", text_of(d->title));
+		at[n++] = pair("class", text_of(device_class_names[d->class]));
+		at[n++] = pair("adapter", text_of(d->adapter));
+		at[n++] = pair("address", text_of(d->address));
+		at[n++] = pair("interval", CEL_VALUE(CEL_DURATION, i, known ? ns : 0));
+	} else {
+		at[n++] = pair("code", text_of(g ? g->code : NULL));
+		at[n++] = pair("name", text_of(g ? g->name : NULL));
+		at[n++] = pair("leader", text_of(g ? g->leader : NULL));
+		at[n++] = pair("level", CEL_OF_INT(g ? g->level : 0));
+		at[n++] = pair("dedicated", CEL_OF_BOOL(g && g->dedicated));
+	}
+	return (struct cel_value){.type = CEL_MAP, .n = n, .map = at};
 }
+
+static struct cel_value fill_now(const struct look *l, uint32_t slot, const struct slot_info *info)
+{
+	int64_t s = window_bucket(l->at_us, TIMES_SEC);
+	(void)slot;
+	(void)info;
+	return cel_timestamp_of(s, (uint32_t)(l->at_us - s * TIMES_SEC) * 1000);
+}
+
+static const struct device_rec *rec_of(const struct look *l)
+{
+	static const struct device_rec none;
+	return l->d->slot < l->s->ndevices ? &l->s->devices[l->d->slot] : &none;
+}
+
+static struct cel_value fill_prev(const struct look *l, uint32_t slot, const struct slot_info *info)
+{
+	(void)slot;
+	return memory_prev(rec_of(l), info->of, l->at_us, l->s->slots[info->of].type != CEL_UNSET);
+}
+
+static struct cel_value fill_last(const struct look *l, uint32_t slot, const struct slot_info *info)
+{
+	(void)slot;
+	return memory_last(rec_of(l), info->of);
+}
+
+static struct cel_value fill_age(const struct look *l, uint32_t slot, const struct slot_info *info)
+{
+	(void)slot;
+	return memory_age(rec_of(l), info->of, l->at_us);
+}
+
+static struct cel_value fill_window(const struct look *l, uint32_t slot,
+				    const struct slot_info *info)
+{
+	(void)slot;
+	return memory_window(l->s->set, rec_of(l), info, l->at_us);
+}
+
+static struct cel_value fill_devices(const struct look *l, uint32_t slot,
+				     const struct slot_info *info)
+{
+	(void)slot;
+	return memory_devices(l->s, l->d, info, l->at_us);
+}
+
+static struct cel_value fill_within(const struct look *l, uint32_t slot,
+				    const struct slot_info *info)
+{
+	(void)slot;
+	return CEL_OF_BOOL(schedule_open(info->schedule, l->at_us));
+}
+
+static const fill_fn fills[] = {
+	[SLOT_IS_MAP] = fill_map,	  [SLOT_IS_NOW] = fill_now,
+	[SLOT_IS_PREV] = fill_prev,	  [SLOT_IS_LAST] = fill_last,
+	[SLOT_IS_AGE] = fill_age,	  [SLOT_IS_WINDOW] = fill_window,
+	[SLOT_IS_DEVICES] = fill_devices, [SLOT_IS_WITHIN] = fill_within,
+};
+
+void rule_unfill(struct rule_states *s)
+{
+	for (size_t i = 0; i < s->nfilled; i++)
+		s->slots[s->filled[i]].type = CEL_UNSET;
+	s->nfilled = 0;
+}
+
+static void fill(const struct look *l, const struct cel_program *p)
+{
+	struct rule_states *s = l->s;
+	if (s->nfilled && (s->filled_for != l->d || s->filled_us != l->at_us))
+		rule_unfill(s);
+	s->filled_for = l->d;
+	s->filled_us = l->at_us;
+	for (size_t i = 0; i < p->nslots; i++) {
+		uint32_t slot = p->slots[i];
+		const struct slot_info *info = &s->set->slots.info[slot];
+		if (info->kind == SLOT_IS_FIELD || s->slots[slot].type != CEL_UNSET)
+			continue;
+		s->slots[slot] = fills[info->kind](l, slot, info);
+		if (s->slots[slot].type != CEL_UNSET)
+			s->filled[s->nfilled++] = slot;
+	}
+}
+
+struct cel_value rule_value(const struct look *l, const struct cel_program *p)
+{
+	fill(l, p);
+	return cel_eval(l->s->vm, p, l->s->slots);
+}
+
+/* ---- answers ---- */
 
 /* Kept until somebody asks; until then further ones are only counted. */
 static void note_fault(const struct look *l, const struct rule *rule, enum cel_fault why)
@@ -48,10 +148,7 @@ static void note_fault(const struct look *l, const struct rule *rule, enum cel_f
 enum truth rule_truth(const struct look *l, const struct rule *rule, const struct cel_program *p)
 {
 	struct rule_states *s = l->s;
-	for (size_t i = 0; i < p->nslots; i++)
-		if (p->slots[i] < SLOT_FIRST_FIELD)
-			fill_device(s, l->d);
-	struct cel_value v = cel_eval(s->vm, p, s->slots);
+	struct cel_value v = rule->code->asks ? rule_value(l, p) : cel_eval(s->vm, p, s->slots);
 	if (v.type == CEL_BOOL)
 		return v.b ? YES : NO;
 	if (v.type == CEL_ERROR && v.n == CEL_F_MISSING)

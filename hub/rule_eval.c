@@ -18,33 +18,6 @@ static struct cel_value cel_of(const struct value *v)
 	}
 }
 
-static int64_t seen_at(const struct seen *e)
-{
-	return (int64_t)((uint64_t)e->at_hi << 32 | e->at_lo);
-}
-
-/* False when a newer value of that field has been seen. `hint` is where the entry probably is. */
-static bool note_seen(struct device_rec *rec, uint32_t slot, int64_t at_us, size_t hint)
-{
-	size_t i = hint;
-	if (i >= rec->nseen || rec->seen[i].slot != slot)
-		for (i = 0; i < rec->nseen && rec->seen[i].slot != slot; i++)
-			;
-	if (i == rec->nseen) {
-		size_t cap = rec->cap_seen;
-		if (mem_grow(&rec->seen, &cap, i + 1, UINT16_MAX, sizeof *rec->seen))
-			return true; /* without memory of it the value counts */
-		rec->cap_seen = (uint16_t)cap;
-		rec->nseen++;
-		rec->seen[i] = (struct seen){.slot = slot, .at_hi = 0x80000000u};
-	}
-	if (rule_is_late(at_us, seen_at(&rec->seen[i])))
-		return false;
-	rec->seen[i].at_hi = (uint32_t)((uint64_t)at_us >> 32);
-	rec->seen[i].at_lo = (uint32_t)at_us;
-	return true;
-}
-
 static void pick(struct rule_states *s, struct rule_list list)
 {
 	for (size_t i = 0; i < list.n; i++) {
@@ -78,31 +51,56 @@ static void sort_picked(struct rule_states *s)
 	}
 }
 
-/* Fill the slots with the reading's fields and pick the rules that read any of them. */
-static void expose(struct rule_states *s, struct device_rec *rec, const struct device *d,
-		   const struct reading *r, int64_t at_us)
+static void next_round(struct rule_states *s)
 {
-	size_t hint = 0;
 	s->npicked = 0;
-	if (++s->round == 0) {
-		memset(s->marks, 0, s->set->n * sizeof *s->marks);
-		s->round = 1;
-	}
+	s->memory.nfed = 0;
+	if (++s->round)
+		return;
+	memset(s->marks, 0, s->set->n * sizeof *s->marks);
+	memset(s->memory.fed_in, 0, s->set->nsinks * sizeof *s->memory.fed_in);
+	s->round = 1;
+}
+
+/* Late values go into windows only; but what happened once (an event) is looked at whenever it
+ * comes. */
+static void hide_late(struct rule_states *s, const uint32_t *late, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		s->slots[late[i]].type = CEL_UNSET;
+}
+
+/* Fill the slots with the reading's fields, remember what rules want of them, and pick the rules
+ * that depend on any of them. */
+static int expose(struct rule_states *s, struct device_rec *rec, const struct device *d,
+		  const struct reading *r, int64_t at_us)
+{
+	const struct rules *set = s->set;
+	const uint8_t *wants = set->wants[d->class];
+	uint32_t late[READING_MAX_FIELDS];
+	size_t hint = 0, nlate = 0;
+	int res = 0;
+	next_round(s);
 	for (size_t i = 0; i < r->nfields; i++) {
-		int slot = rule_set_slot(s->set, r->fields[i].name);
+		int slot = rule_set_slot(set, r->fields[i].name);
 		struct cel_value v = cel_of(&r->fields[i].v);
 		if (slot < SLOT_FIRST_FIELD || v.type == CEL_UNSET ||
 		    s->slots[slot].type != CEL_UNSET || s->ntouched == READING_MAX_FIELDS)
 			continue;
-		bool newest = note_seen(rec, (uint32_t)slot, at_us, hint++);
-		if (!newest && r->kind != READING_EVENT)
-			continue;
+		enum news news = memory_see(rec, (uint32_t)slot, at_us, hint++);
 		s->slots[slot] = v;
 		s->touched[s->ntouched++] = (uint32_t)slot;
-		pick(s, s->set->by_field[d->class][slot]);
+		if (wants[slot] && !res)
+			res = memory_take(s, rec, d, (uint32_t)slot, at_us, news);
+		if (news != NEWS_LATE || r->kind == READING_EVENT)
+			pick(s, set->by_field[d->class][slot]);
+		else
+			late[nlate++] = (uint32_t)slot;
 	}
-	pick(s, s->set->always[d->class]);
-	sort_picked(s);
+	if (s->memory.nfed && !res)
+		res = memory_feed(s, rec, d, at_us);
+	hide_late(s, late, nlate);
+	return s->ntouched && !res ? memory_changed(s, rec, d) : res;
 }
 
 static void conceal(struct rule_states *s)
@@ -110,13 +108,12 @@ static void conceal(struct rule_states *s)
 	for (size_t i = 0; i < s->ntouched; i++)
 		s->slots[s->touched[i]].type = CEL_UNSET;
 	s->ntouched = 0;
-	s->slots[SLOT_DEVICE].type = s->slots[SLOT_GRID].type = CEL_UNSET;
-	s->device_filled = false;
+	rule_unfill(s);
 }
 
 int rule_look_show(const struct look *l)
 {
-	(void)l; /* device and grid are filled when a condition asks for them */
+	(void)l; /* what is no field is filled when a condition asks for it */
 	return 0;
 }
 
@@ -135,7 +132,9 @@ int rule_states_eval(struct rule_states *s, const struct device *d, const struct
 	struct device_rec *rec = state_device(s, d);
 	if (!rec)
 		return -ENOMEM;
-	expose(s, rec, d, r, at_us);
+	res = expose(s, rec, d, r, at_us);
+	pick(s, s->set->always[d->class]);
+	sort_picked(s);
 	struct state **at = &rec->first;
 	for (size_t i = 0; i < s->npicked && !res; i++) {
 		const struct rule *rule = &s->set->v[s->picked[i]];
@@ -144,6 +143,19 @@ int rule_states_eval(struct rule_states *s, const struct device *d, const struct
 		res = rule_look_at(&l, rule, at);
 	}
 	metric_add(M_RULE_EVALS, s->npicked);
+	conceal(s);
+	return res;
+}
+
+int rule_states_remember(struct rule_states *s, const struct device *d, const struct reading *r,
+			 int64_t at_us)
+{
+	struct device_rec *rec = s->set ? state_device(s, d) : NULL;
+	if (!s->set || memory_had(s, d))
+		return 0;
+	if (!rec)
+		return -ENOMEM;
+	int res = expose(s, rec, d, r, at_us);
 	conceal(s);
 	return res;
 }

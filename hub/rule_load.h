@@ -17,6 +17,7 @@ struct loader {
 	const char *file; /* in the set's arena */
 	struct yaml_doc *doc;
 	struct slice text;
+	enum device_class class; /* of the rule at hand; CLASS_UNKNOWN: any */
 };
 
 void rule_report_warning(struct rule_report *report, const struct err *e);

@@ -21,6 +21,10 @@ enum truth { NO, YES, HOLD };
 
 /* The condition p of the rule; HOLD: a field is missing, or an error, which is counted and kept. */
 enum truth rule_truth(const struct look *l, const struct rule *rule, const struct cel_program *p);
+/* The value of p; slots that are no fields are filled as it asks for them. */
+struct cel_value rule_value(const struct look *l, const struct cel_program *p);
+/* What was filled for l, or another device or time, goes. */
+void rule_unfill(struct rule_states *s);
 /* May it recover? Without `clear` that is the same as `when` being false. */
 enum truth rule_clear(const struct look *l, const struct rule *rule);
 /* Older than what was seen, but not by so much that the clock must have been put back. */

@@ -206,6 +206,7 @@ static uint64_t hash_of(const struct draft *d)
 	}
 	put_schedules(&b, " during ", c->during, c->nduring);
 	put_schedules(&b, " except ", c->except, c->nexcept);
+	buf_printf(&b, " %" PRIx64, rule_set_meaning(d->l->set, c));
 	return hash64(buf_slice(&b), 0);
 }
 
@@ -218,6 +219,8 @@ static int keep(struct draft *d)
 	int r = mem_grow(&set->v, &set->cap, set->n + 1, RULES_MAX, sizeof *set->v);
 	if (r || !id.p || !kind.p || !code)
 		return r == -E2BIG ? r : -ENOMEM;
+	d->code.recheck_us = rule_set_span(set, &d->code);
+	d->code.asks = rule_set_asks(set, &d->code);
 	*code = d->code;
 	d->rule.id = id.p;
 	d->rule.kind = kind.p;
@@ -243,6 +246,7 @@ void rule_make(struct loader *l, const struct yaml_node *map)
 	d.rule.clear_for_us = d.y.clear_for_us;
 	d.rule.file = l->file;
 	d.rule.line = map->line;
+	l->class = d.rule.class;
 	check_names(&d);
 	check_keys(&d);
 	read_times(&d);

@@ -1,6 +1,7 @@
 /*
- * rule_names: what the names in a rule's conditions mean: each gets a slot of the set. Private to
- * rule_*.c.
+ * rule_names: what the names and calls in a rule's conditions mean: fields, prev.x, last.x, age.x,
+ * now, windows like avg(x, '10m'), devices(), within(). Each gets a slot of the set; windows get a
+ * sink, too. Private to rule_*.c.
  */
 #ifndef GRIDHUB_RULE_NAMES_H
 #define GRIDHUB_RULE_NAMES_H
@@ -8,18 +9,29 @@
 #include "rule_set.h"
 #include "rule_words.h"
 
+/* A field that the vocabulary lacks. */
+struct rule_doubt {
+	uint32_t field; /* its slot */
+	uint32_t slot;	/* the slot by which the condition reads it */
+	size_t at;	/* where, if not where the slot is first read; else SIZE_MAX */
+};
+
 /* For the names of one condition. */
 struct rule_names {
 	struct rules *set;
 	const struct rule_words *words;
-	/* slots of fields that the vocabulary lacks; told about once the condition is sound */
-	uint32_t unknown[8];
-	size_t nunknown;
+	enum device_class class; /* of the rule: whose devices devices() counts */
+	bool inside;		 /* the first argument of a window: fields only */
+	/* told about once the condition is sound */
+	struct rule_doubt doubts[8];
+	size_t ndoubts;
 };
 
 /* As cel_compile wants it; n is borrowed while it compiles. */
 struct cel_names rule_names_of(struct rule_names *n);
 /* Byte offset in the condition at which the slot is first read. */
 size_t rule_names_first_use(const struct cel_program *p, uint32_t slot);
+/* The same of what is doubted. */
+size_t rule_names_place(const struct cel_program *p, const struct rule_doubt *d);
 
 #endif

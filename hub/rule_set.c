@@ -36,7 +36,7 @@ static int grow_heads(struct slot_table *t)
 	return 0;
 }
 
-int rule_set_add_slot(struct rules *set, struct slice name)
+int rule_set_add_slot(struct rules *set, struct slice name, const struct slot_info *info)
 {
 	struct slot_table *t = &set->slots;
 	int slot = rule_set_slot(set, name);
@@ -45,10 +45,12 @@ int rule_set_add_slot(struct rules *set, struct slice name)
 	if (2 * (t->n + 1) > t->nheads && grow_heads(t))
 		return -1;
 	struct slice copy = arena_copy(&set->arena, name);
-	if (!copy.p || mem_grow(&t->names, &t->cap, t->n + 1, SLOTS_MAX, sizeof *t->names))
+	if (!copy.p || mem_grow(&t->names, &t->cap, t->n + 1, SLOTS_MAX, sizeof *t->names) ||
+	    mem_grow(&t->info, &t->cap_info, t->n + 1, SLOTS_MAX, sizeof *t->info))
 		return -1;
 	t->heads[slot_head(t, name)] = (uint32_t)t->n + 1;
 	t->names[t->n] = copy;
+	t->info[t->n] = *info;
 	return (int)t->n++;
 }
 
@@ -61,8 +63,11 @@ struct rules *rule_set_new(void)
 		return NULL;
 	set->refs = 1;
 	arena_init(&set->arena, ARENA_MAX);
-	if (rule_set_add_slot(set, SL("device")) != SLOT_DEVICE ||
-	    rule_set_add_slot(set, SL("grid")) != SLOT_GRID) {
+	const struct slot_info map = {.kind = SLOT_IS_MAP, .type = CEL_MAP};
+	const struct slot_info now = {.kind = SLOT_IS_NOW, .type = CEL_TIMESTAMP};
+	if (rule_set_add_slot(set, SL("device"), &map) != SLOT_DEVICE ||
+	    rule_set_add_slot(set, SL("grid"), &map) != SLOT_GRID ||
+	    rule_set_add_slot(set, SL("now"), &now) != SLOT_NOW) {
 		rules_unref(set);
 		return NULL;
 	}
@@ -90,8 +95,12 @@ void rules_unref(struct rules *r)
 		cel_free(r->v[i].code->when);
 		cel_free(r->v[i].code->clear);
 	}
+	for (size_t i = 0; i < r->nsinks; i++)
+		cel_free(r->sinks[i].prog);
 	free(r->v);
+	free(r->sinks);
 	free(r->slots.names);
+	free(r->slots.info);
 	free(r->slots.heads);
 	rule_kinds_free(r->kinds);
 	calendar_free(r->calendar);
@@ -132,129 +141,91 @@ struct slice rule_condition(const struct rule *rule)
 	return p ? p->text : (struct slice){0};
 }
 
-/* ---- the index ---- */
-
-static int by_id(const void *a, const void *b, void *ctx)
+uint32_t rule_set_sink(const struct rules *set, uint64_t id)
 {
-	const struct rule *v = ctx, *x = &v[*(const uint32_t *)a], *y = &v[*(const uint32_t *)b];
-	int c = strcmp(x->id, y->id);
-	return c ? c : (x->index > y->index) - (x->index < y->index);
+	for (size_t i = 0; i < set->nsinks; i++)
+		if (set->sinks[i].id == id)
+			return (uint32_t)i;
+	return UINT32_MAX;
 }
 
-/* Rules of silence look at no reading. */
-static bool fits(const struct rule *r, size_t class)
+/* ---- what conditions mean beside their text ---- */
+
+const uint32_t *rule_set_fields(const struct rules *set, const uint32_t *slot, size_t *ret_n)
 {
-	if (r->silent_us || r->silent_intervals)
-		return false;
-	return r->class == CLASS_UNKNOWN || r->class == (enum device_class) class;
+	const struct slot_info *info = &set->slots.info[*slot];
+	bool sink = info->kind == SLOT_IS_WINDOW || info->kind == SLOT_IS_DEVICES;
+	bool of_field = info->kind == SLOT_IS_PREV || info->kind == SLOT_IS_LAST ||
+			info->kind == SLOT_IS_AGE;
+	*ret_n = sink ? set->sinks[info->of].nfields : of_field || info->kind == SLOT_IS_FIELD;
+	return sink ? set->sinks[info->of].fields : of_field ? &info->of : slot;
 }
 
-static bool is_field(uint32_t slot)
+/* The i-th slot of both conditions together; NULL: no more. */
+static const struct slot_info *nth_slot(const struct rules *set, const struct rule_code *code,
+					size_t i)
 {
-	return slot >= SLOT_FIRST_FIELD;
-}
-
-/* Hand each (field, rule) of a program to fn; returns how many fields there were. */
-static size_t each_field(const struct cel_program *p, uint32_t *counts)
-{
-	size_t n = 0;
-	for (size_t i = 0; p && i < p->nslots; i++) {
-		if (is_field(p->slots[i])) {
-			counts[p->slots[i]]++;
-			n++;
-		}
+	const struct cel_program *p = code->when;
+	if (p && i >= p->nslots) {
+		i -= p->nslots;
+		p = code->clear;
+	} else if (!p) {
+		p = code->clear;
 	}
-	return n;
+	return p && i < p->nslots ? &set->slots.info[p->slots[i]] : NULL;
 }
 
-struct fill {
-	struct rules *set;
-	uint32_t **lists; /* by slot, being written */
-	uint32_t *counts;
-	uint32_t *always;
-	uint32_t nalways;
-};
-
-static void fill_rule(struct fill *f, uint32_t rule)
+int64_t rule_set_span(const struct rules *set, const struct rule_code *code)
 {
-	const struct rule_code *code = f->set->v[rule].code;
-	const struct cel_program *programs[] = {code->when, code->clear};
-	bool any = false;
-	for (size_t k = 0; k < COUNT_OF(programs); k++) {
-		const struct cel_program *p = programs[k];
-		for (size_t i = 0; p && i < p->nslots; i++) {
-			uint32_t slot = p->slots[i], *n = &f->counts[slot];
-			if (!is_field(slot))
-				continue;
-			any = true;
-			if (!*n || f->lists[slot][*n - 1] != rule)
-				f->lists[slot][(*n)++] = rule;
-		}
-	}
-	if (!any)
-		f->always[f->nalways++] = rule;
+	const struct slot_info *info;
+	int64_t span = 0;
+	for (size_t i = 0; (info = nth_slot(set, code, i)) != NULL; i++)
+		if (info->kind == SLOT_IS_WINDOW || info->kind == SLOT_IS_DEVICES)
+			span = MAX_OF(span, set->sinks[info->of].span_us);
+	return span;
 }
 
-/* Room for the lists of one class: as many entries as its rules read fields. */
-static int make_room(struct fill *f, size_t class)
+bool rule_set_asks(const struct rules *set, const struct rule_code *code)
 {
-	struct rules *set = f->set;
-	size_t nslots = set->slots.n, total = 0;
-	memset(f->counts, 0, nslots * sizeof *f->counts);
-	for (size_t i = 0; i < set->n; i++) {
-		if (!fits(&set->v[i], class))
-			continue;
-		total += each_field(set->v[i].code->when, f->counts);
-		total += each_field(set->v[i].code->clear, f->counts);
-	}
-	uint32_t *room = arena_alloc(&set->arena, (total + set->n + 1) * sizeof *room);
-	set->by_field[class] = arena_alloc(&set->arena, nslots * sizeof(struct rule_list));
-	if (!room || !set->by_field[class])
-		return -ENOMEM;
-	for (size_t s = 0; s < nslots; s++) {
-		f->lists[s] = room;
-		room += f->counts[s];
-		f->counts[s] = 0;
-	}
-	f->always = room;
-	f->nalways = 0;
-	return 0;
+	const struct slot_info *info;
+	for (size_t i = 0; (info = nth_slot(set, code, i)) != NULL; i++)
+		if (info->kind != SLOT_IS_FIELD)
+			return true;
+	return false;
 }
 
-static int index_class(struct fill *f, size_t class)
+uint64_t rule_set_meaning(const struct rules *set, const struct rule_code *code)
 {
-	struct rules *set = f->set;
-	int r = make_room(f, class);
-	if (r)
-		return r;
-	for (uint32_t i = 0; i < set->n; i++)
-		if (fits(&set->v[i], class))
-			fill_rule(f, i);
-	for (size_t s = 0; s < set->slots.n; s++)
-		set->by_field[class][s] = (struct rule_list){f->lists[s], f->counts[s]};
-	set->always[class] = (struct rule_list){f->always, f->nalways};
-	return 0;
+	const struct slot_info *info;
+	uint64_t sum = 0;
+	for (size_t i = 0; (info = nth_slot(set, code, i)) != NULL; i++) {
+		uint64_t part[2] = {sum, 0};
+		if (info->kind == SLOT_IS_WINDOW || info->kind == SLOT_IS_DEVICES)
+			part[1] = set->sinks[info->of].id;
+		else if (info->kind == SLOT_IS_WITHIN)
+			part[1] = schedule_hash(info->schedule);
+		if (part[1])
+			sum = hash64((struct slice){(const char *)part, sizeof part}, 0);
+	}
+	return sum;
 }
 
-int rule_set_finish(struct rules *set)
+/* The longest that a rule looks back, or waits. */
+static int64_t reach(const struct rules *set, const struct rule *r)
 {
-	auto_free uint32_t *counts = mem_new((set->slots.n + 1) * sizeof *counts);
-	auto_free uint32_t **lists = mem_new((set->slots.n + 1) * sizeof(uint32_t *));
-	set->by_id = arena_alloc(&set->arena, (set->n + 1) * sizeof *set->by_id);
-	if (!counts || !lists || !set->by_id)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < set->n; i++) {
-		set->v[i].index = i;
-		set->by_id[i] = i;
-	}
-	qsort_r(set->by_id, set->n, sizeof *set->by_id, by_id, set->v);
-	struct fill f = {.set = set, .lists = lists, .counts = counts};
-	for (size_t c = 0; c < CLASS_COUNT; c++) {
-		int r = index_class(&f, c);
-		if (r)
-			return r;
-	}
-	return 0;
+	int64_t us = MAX_OF(rule_set_span(set, r->code), MAX_OF(r->for_us, r->clear_for_us));
+	us = MAX_OF(us, MAX_OF(r->silent_us, r->code->flap_us));
+	for (size_t i = 0; i < r->code->nholds; i++)
+		us = MAX_OF(us, r->code->holds[i].us);
+	return us;
+}
+
+int64_t rules_max_window_us(const struct rules *set)
+{
+	int64_t us = 0;
+	for (size_t i = 0; i < set->n; i++)
+		us = MAX_OF(us, reach(set, &set->v[i]));
+	return us;
 }
 
 int rules_alone(struct rules *whole, const struct rule *rule, struct rules **ret)

@@ -8,6 +8,7 @@
 #include "cel.h"
 #include "rule.h"
 #include "rule_title.h"
+#include "rule_window.h"
 #include "schedule.h"
 
 /* `for: {night: 10m, else: 20m}`: within that schedule the hold is so long. */
@@ -28,6 +29,7 @@ struct rule_code {
 	size_t nduring, nexcept;
 	uint32_t flap_count; /* so many firings … 0 = never damped */
 	int64_t flap_us;     /* … within so long is flapping */
+	bool asks;	     /* for more than fields: device, windows … */
 	int64_t recheck_us;  /* > 0: time windows run empty so long after the last reading that was
 				looked at */
 	struct title titles[2], advice[2];   /* by enum lang; advice may be empty */
@@ -35,15 +37,53 @@ struct rule_code {
 	size_t nexamples;
 };
 
-/* Names that are not fields but maps that the engine fills. */
-enum { SLOT_DEVICE, SLOT_GRID, SLOT_FIRST_FIELD };
+/* Names that no field can have. */
+enum { SLOT_DEVICE, SLOT_GRID, SLOT_NOW, SLOT_FIRST_FIELD };
 #define SLOTS_MAX 20000
+#define SINKS_MAX 20000
 #define CLASS_COUNT (CLASS_BIN + 1)
+
+enum slot_kind {
+	SLOT_IS_FIELD, /* of the reading */
+	SLOT_IS_MAP,   /* device, grid */
+	SLOT_IS_NOW,
+	SLOT_IS_PREV,
+	SLOT_IS_LAST,
+	SLOT_IS_AGE,
+	SLOT_IS_WINDOW,
+	SLOT_IS_DEVICES,
+	SLOT_IS_WITHIN,
+};
+
+/* What a slot means. */
+struct slot_info {
+	uint8_t kind; /* enum slot_kind */
+	uint8_t type; /* enum cel_type; CEL_UNSET: any */
+	uint8_t stat; /* of a window: enum window_stat */
+	uint32_t of;  /* PREV, LAST, AGE: the field's slot; WINDOW, DEVICES: the sink */
+	double percent;
+	const struct schedule *schedule; /* WITHIN */
+};
+
+/* What is gathered of each reading that has the fields of an expression: a window of each device,
+ * or a mark on each device for devices(). */
+struct rule_sink {
+	struct slice text;	  /* the expression */
+	struct cel_program *prog; /* owned; NULL: it is a plain field */
+	uint32_t *fields;	  /* slots that it reads */
+	size_t nfields;
+	bool marks;		   /* for devices() */
+	bool counts;		   /* truths as 1 and 0, numbers as 1 */
+	struct window_shape shape; /* unless marks */
+	int64_t span_us;	   /* 0: a number of values */
+	uint64_t id;		   /* hash of all that it means */
+};
 
 /* Fields that rules read, by name: open addressing, linear probing. */
 struct slot_table {
-	struct slice *names; /* by slot */
-	size_t n, cap;
+	struct slice *names;	/* by slot */
+	struct slot_info *info; /* by slot */
+	size_t n, cap, cap_info;
 	uint32_t *heads; /* slot + 1, 0 = free; a power of two of them */
 	size_t nheads;
 };
@@ -69,14 +109,30 @@ struct rules {
 	struct slot_table slots;
 	struct rule_list *by_field[CLASS_COUNT]; /* [class][slot] */
 	struct rule_list always[CLASS_COUNT];	 /* read no field: looked at with every reading */
+	struct rule_sink *sinks;
+	size_t nsinks, cap_sinks;
+	/* What of a field must be kept, and which sinks it goes into. */
+	uint8_t *wants[CLASS_COUNT];	      /* [class][slot]: WANT_… */
+	struct rule_list *feeds[CLASS_COUNT]; /* [class][slot]; sinks */
 };
+enum { WANT_VALUE = 1, WANT_FEED = 2 };
 
 struct rules *rule_set_new(void);
 /* -1: no rule reads that field. */
 int rule_set_slot(const struct rules *set, struct slice name);
 /* The slot, made if need be; -1: no memory, or more than SLOTS_MAX. */
-int rule_set_add_slot(struct rules *set, struct slice name);
+int rule_set_add_slot(struct rules *set, struct slice name, const struct slot_info *info);
+/* The sink with that id; UINT32_MAX: there is none. */
+uint32_t rule_set_sink(const struct rules *set, uint64_t id);
+/* The fields of a reading that a slot depends on. */
+const uint32_t *rule_set_fields(const struct rules *set, const uint32_t *slot, size_t *ret_n);
 /* All rules are in: sort, index, number them. */
 must_check int rule_set_finish(struct rules *set);
+/* The longest window of time in the conditions; 0: there is none. */
+int64_t rule_set_span(const struct rules *set, const struct rule_code *code);
+/* Do they ask for more than fields of the reading? */
+bool rule_set_asks(const struct rules *set, const struct rule_code *code);
+/* Hash of what the conditions say beside their text: windows, schedules. */
+uint64_t rule_set_meaning(const struct rules *set, const struct rule_code *code);
 
 #endif

@@ -256,7 +256,7 @@ void rule_states_forget(struct rule_states *s, const struct device *d)
 		if (state_delete(s, st))
 			state_free(s, st);
 	}
-	free(rec->seen);
+	memory_forget(s, rec, d->slot);
 	*rec = (struct device_rec){0};
 }
 
@@ -274,34 +274,6 @@ struct rule_states *rule_states_new(void)
 		return NULL;
 	}
 	return s;
-}
-
-void rule_states_free(struct rule_states *s)
-{
-	if (!s)
-		return;
-	for (size_t i = 0; i < s->ndevices; i++) {
-		for (struct state *st = s->devices[i].first, *next; st; st = next) {
-			next = st->next;
-			state_free(s, st);
-		}
-		free(s->devices[i].seen);
-	}
-	for (size_t i = 0; i < s->ndirty; i++)
-		if (!s->dirty[i].state)
-			free(s->dirty[i].rule_id);
-	free(s->devices);
-	free(s->dirty);
-	free(s->heap);
-	free(s->grids.heads);
-	silence_free(s->silence);
-	free(s->slots);
-	free(s->touched);
-	free(s->marks);
-	free(s->picked);
-	cel_vm_free(s->vm);
-	rules_unref(s->set);
-	free(s);
 }
 
 /* What lasts of st under the new set; NULL: nothing. */
@@ -350,52 +322,83 @@ static int move_states(struct rule_states *s, const struct rules *set, struct de
 	return 0;
 }
 
-/* Fields have other slots in another set. */
-static void move_seen(const struct rules *from, const struct rules *to, struct device_rec *rec)
-{
-	uint16_t n = 0;
-	for (uint16_t i = 0; i < rec->nseen; i++) {
-		int slot = rule_set_slot(to, from->slots.names[rec->seen[i].slot]);
-		if (slot < 0)
-			continue;
-		rec->seen[n] = rec->seen[i];
-		rec->seen[n++].slot = (uint32_t)slot;
-	}
-	rec->nseen = n;
-}
-
+/* What a look works with, as large as the set asks for. */
 struct tables {
 	struct cel_value *slots;
-	uint32_t *touched, *marks, *picked;
+	uint32_t *touched, *filled, *marks, *picked, *fed, *fed_in;
 };
+
+static void free_tables(struct tables *t)
+{
+	free(t->slots);
+	free(t->touched);
+	free(t->filled);
+	free(t->marks);
+	free(t->picked);
+	free(t->fed);
+	free(t->fed_in);
+}
 
 static bool new_tables(const struct rules *set, struct tables *t)
 {
 	t->slots = mem_new(set->slots.n * sizeof *t->slots);
 	t->touched = mem_new(READING_MAX_FIELDS * sizeof *t->touched);
+	t->filled = mem_new(set->slots.n * sizeof *t->filled);
 	t->marks = mem_new((set->n + 1) * sizeof *t->marks);
 	t->picked = mem_new((set->n + 1) * sizeof *t->picked);
-	if (t->slots && t->touched && t->marks && t->picked)
+	t->fed = mem_new((set->nsinks + 1) * sizeof *t->fed);
+	t->fed_in = mem_new((set->nsinks + 1) * sizeof *t->fed_in);
+	if (t->slots && t->touched && t->filled && t->marks && t->picked && t->fed && t->fed_in)
 		return true;
-	free(t->slots);
-	free(t->touched);
-	free(t->marks);
-	free(t->picked);
+	free_tables(t);
 	return false;
+}
+
+static struct tables tables_of(const struct rule_states *s)
+{
+	return (struct tables){s->slots,  s->touched,	 s->filled,	  s->marks,
+			       s->picked, s->memory.fed, s->memory.fed_in};
 }
 
 static void use_tables(struct rule_states *s, const struct tables *t)
 {
-	free(s->slots);
-	free(s->touched);
-	free(s->marks);
-	free(s->picked);
+	struct tables old = tables_of(s);
+	free_tables(&old);
 	s->slots = t->slots;
 	s->touched = t->touched;
+	s->filled = t->filled;
 	s->marks = t->marks;
 	s->picked = t->picked;
+	s->memory.fed = t->fed;
+	s->memory.fed_in = t->fed_in;
 	s->round = 0;
-	s->ntouched = 0;
+	s->ntouched = s->nfilled = s->memory.nfed = 0;
+}
+
+void rule_states_free(struct rule_states *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->ndevices; i++) {
+		for (struct state *st = s->devices[i].first, *next; st; st = next) {
+			next = st->next;
+			state_free(s, st);
+		}
+	}
+	for (size_t i = 0; i < s->ndirty; i++)
+		if (!s->dirty[i].state)
+			free(s->dirty[i].rule_id);
+	memory_done(s);
+	free(s->devices);
+	free(s->dirty);
+	free(s->heap);
+	free(s->grids.heads);
+	silence_free(s->silence);
+	struct tables t = tables_of(s);
+	free_tables(&t);
+	cel_vm_free(s->vm);
+	rules_unref(s->set);
+	free(s);
 }
 
 int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, void *ctx)
@@ -407,7 +410,6 @@ int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, voi
 	if (!new_tables(set, &t))
 		return -ENOMEM;
 	for (size_t i = 0; i < s->ndevices && s->set; i++) {
-		move_seen(s->set, set, &s->devices[i]);
 		int one = move_states(s, set, &s->devices[i]);
 		r = r ? r : one;
 	}
@@ -415,10 +417,11 @@ int rule_states_use(struct rule_states *s, struct rules *set, anomaly_fn fn, voi
 	state_timers_sort(s);
 	if (!r)
 		r = silence_use(s, set);
-	rules_ref(set);
-	rules_unref(s->set);
-	s->set = set;
-	return r;
+	struct rules *old = s->set;
+	s->set = rules_ref(set);
+	int kept = old ? memory_move(s, old, set) : 0;
+	rules_unref(old);
+	return r ? r : kept;
 }
 
 /* ---- what the database kept ---- */

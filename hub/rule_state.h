@@ -5,6 +5,7 @@
 #ifndef GRIDHUB_RULE_STATE_H
 #define GRIDHUB_RULE_STATE_H
 
+#include "rule_memory.h"
 #include "rule_set.h"
 
 #define STATES_MAX ((size_t)20 * 1000 * 1000)
@@ -31,15 +32,13 @@ struct state {
 #define STATE_BYTES (sizeof(struct state) + RULE_FIELDS_MAX + 1 + sizeof(void *) + 2 * 16)
 _Static_assert(STATE_BYTES <= 300, "a state takes at most 300 bytes");
 
-struct seen {
-	uint32_t slot;
-	uint32_t at_hi, at_lo; /* int64_t in two halves: 12 bytes an entry, not 16 */
-};
-
 struct device_rec {
 	struct state *first;
 	struct seen *seen;
+	struct rings *rings;
+	struct extras *extras;
 	uint16_t nseen, cap_seen;
+	bool queued; /* to be saved */
 };
 
 /* A state that is to be saved, or (state == NULL) one that is gone with its rule or device. */
@@ -70,8 +69,11 @@ struct rule_states {
 	uint32_t round;
 	uint32_t *picked; /* rules to look at */
 	size_t npicked;
-	bool device_filled;
-	struct cel_pair about_device[4], about_grid[5];
+	uint32_t *filled; /* slots that are no fields, filled for a device and a time */
+	size_t nfilled;
+	const struct device *filled_for;
+	int64_t filled_us;
+	struct cel_pair about_device[6], about_grid[5];
 	struct device_rec *devices; /* by device slot */
 	size_t ndevices, cap_devices;
 	struct state **heap;
@@ -81,6 +83,7 @@ struct rule_states {
 	size_t nstates;
 	struct grid_table grids;
 	struct silence *silence;
+	struct rule_memory memory;
 	char fault[256]; /* the first evaluation that failed since rule_states_fault was asked */
 };
 

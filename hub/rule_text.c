@@ -18,7 +18,7 @@ void rule_text_warn_field(struct loader *l, const struct yaml_node *v, size_t of
 struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node *v,
 					const char *key)
 {
-	struct rule_names names = {.set = l->set, .words = &l->words};
+	struct rule_names names = {.set = l->set, .words = &l->words, .class = l->class};
 	struct cel_names cel = rule_names_of(&names);
 	struct cel_program *p = NULL;
 	struct cel_diag d;
@@ -30,9 +30,9 @@ struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node
 		rule_load_fault_in(l, v, d.at, key, "%s", d.msg);
 		return NULL;
 	}
-	for (size_t i = 0; i < names.nunknown; i++)
-		rule_text_warn_field(l, v, rule_names_first_use(p, names.unknown[i]),
-				     l->set->slots.names[names.unknown[i]]);
+	for (size_t i = 0; i < names.ndoubts; i++)
+		rule_text_warn_field(l, v, rule_names_place(p, &names.doubts[i]),
+				     l->set->slots.names[names.doubts[i].field]);
 	return p;
 }
 

@@ -22,6 +22,7 @@ struct count3 {
 	uint8_t b[3];
 };
 #define COUNT3_MAX 0xFFFFFFu
+#define PARTS 65536 /* of a bucket's width */
 
 struct counts {
 	int64_t newest;
@@ -45,15 +46,15 @@ struct spread {
 	int64_t newest;
 	double origin;
 	float mean[MEANS], squares[MEANS];
-	struct count3 n[MEANS];
+	uint16_t n[MEANS]; /* stays at the most: then old and new weigh the same */
 };
 
-/* Of each bucket the first value and, in 2^24ths of its width, when that was. */
+/* Of each bucket the first value and, in 2^16ths of its width, when that was. */
 struct ends {
 	int64_t last_at;
 	double last;
 	double first[MEANS]; /* NAN = empty */
-	struct count3 at[MEANS];
+	uint16_t at[MEANS];
 };
 
 _Static_assert(sizeof(struct counts) <= WINDOW_BYTES_MAX &&
@@ -135,7 +136,7 @@ static void empty_place(const struct window_shape *w, void *ring, size_t i)
 		((struct means *)ring)->n[i] = count_as(0);
 		break;
 	case WINDOW_SPREAD:
-		((struct spread *)ring)->n[i] = count_as(0);
+		((struct spread *)ring)->n[i] = 0;
 		break;
 	case WINDOW_ENDS:
 		((struct ends *)ring)->first[i] = NAN;
@@ -160,36 +161,32 @@ void window_clear(const struct window_shape *w, void *ring)
 
 static void add_to_spread(struct spread *s, size_t i, double v)
 {
-	uint32_t n = count_of(s->n[i]) + 1;
 	double x = v - s->origin;
-	if (n > COUNT3_MAX)
-		return;
-	s->n[i] = count_as(n);
-	if (n == 1) {
+	s->n[i] = (uint16_t)(s->n[i] + (s->n[i] < UINT16_MAX));
+	if (s->n[i] == 1) {
 		s->mean[i] = (float)x;
 		s->squares[i] = 0;
 	} else if ((float)x != s->mean[i]) {
-		double mean = (double)s->mean[i], next = mean + (x - mean) / n;
+		double mean = (double)s->mean[i], next = mean + (x - mean) / s->n[i];
 		s->squares[i] = (float)((double)s->squares[i] + (x - mean) * (x - next));
 		s->mean[i] = (float)next;
 	}
 }
 
-/* When within its bucket, in 2^24ths of the width. */
-static uint32_t within(const struct window_shape *w, int64_t at_us)
+/* When within its bucket, in 2^16ths of the width. */
+static uint16_t within(const struct window_shape *w, int64_t at_us)
 {
 	int64_t us = at_us - window_bucket(at_us, w->width_us) * w->width_us;
-	uint32_t at = (uint32_t)((double)us / (double)w->width_us * (COUNT3_MAX + 1.0));
-	return MIN_OF(at, COUNT3_MAX);
+	return (uint16_t)MIN_OF(us * PARTS / w->width_us, PARTS - 1);
 }
 
 static void add_to_ends(const struct window_shape *w, struct ends *e, size_t i, int64_t at_us,
 			double v)
 {
-	uint32_t at = within(w, at_us);
-	if (isnan(e->first[i]) || at < count_of(e->at[i])) {
+	uint16_t at = within(w, at_us);
+	if (isnan(e->first[i]) || at < e->at[i]) {
 		e->first[i] = v;
-		e->at[i] = count_as(at);
+		e->at[i] = at;
 	}
 	if (at_us >= e->last_at) {
 		e->last_at = at_us;
@@ -339,7 +336,7 @@ static bool get_spread(const struct window_shape *w, const struct spread *d, str
 	double n = 0, mean = 0, squares = 0;
 	for (int64_t b = s.first; b <= s.last; b++) {
 		size_t i = place_of(w, b);
-		double k = count_of(d->n[i]), apart = (double)d->mean[i] - mean;
+		double k = d->n[i], apart = (double)d->mean[i] - mean;
 		if (k == 0)
 			continue;
 		n += k;
@@ -352,10 +349,9 @@ static bool get_spread(const struct window_shape *w, const struct spread *d, str
 	return true;
 }
 
-static int64_t time_of(const struct window_shape *w, int64_t bucket, uint32_t at)
+static int64_t time_of(const struct window_shape *w, int64_t bucket, uint16_t at)
 {
-	double share = at / (COUNT3_MAX + 1.0);
-	return bucket * w->width_us + (int64_t)(share * (double)w->width_us + 0.5);
+	return bucket * w->width_us + (2 * at + 1) * w->width_us / (2 * PARTS);
 }
 
 static bool get_ends(const struct window_shape *w, const struct ends *e, struct span s,
@@ -366,7 +362,7 @@ static bool get_ends(const struct window_shape *w, const struct ends *e, struct 
 		b++;
 	if (b > s.last)
 		return false;
-	uint32_t at = count_of(e->at[place_of(w, b)]);
+	uint16_t at = e->at[place_of(w, b)];
 	double first = e->first[place_of(w, b)], delta = e->last - first;
 	if (stat == STAT_RATE && b == newest_of(w, e) && at == within(w, e->last_at))
 		return false; /* it is the last value, too */

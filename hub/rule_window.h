@@ -39,8 +39,8 @@ extern const char *const window_stat_names[]; /* "avg" …, NULL */
 
 /* What one window of one device takes in all: its bytes, its place in the device's table, what
  * malloc adds for the device. The bound is a promise. */
-#define WINDOW_BYTES_MAX 280
-#define WINDOW_COST_MAX (WINDOW_BYTES_MAX + 4 + 16)
+#define WINDOW_BYTES_MAX 272
+#define WINDOW_COST_MAX (WINDOW_BYTES_MAX + 8 + 16)
 _Static_assert(WINDOW_COST_MAX <= 300, "a window of a device takes at most 300 bytes");
 
 enum window_kind {
