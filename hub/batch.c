@@ -2,11 +2,8 @@
 
 #include "json.h"
 #include "metrics.h"
+#include "pg.h"
 #include "times.h"
-
-#define PG_EPOCH_US                                                                   \
-	INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's binary times begin \
-				  */
 
 /* Signature, flags and length of an extension: what COPY's binary form begins with. */
 static const char copy_header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";

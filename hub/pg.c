@@ -1,10 +1,8 @@
-#include "pg.h"
+#include "pg_conn.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <libpq-fe.h>
 #include <poll.h>
-#include <stdatomic.h>
 
 #include "log.h"
 #include "metrics.h"
@@ -17,14 +15,6 @@
 #define DEFAULT_TIMEOUT_US (30 * TIMES_SEC)
 #define CONNECT_TIMEOUT_US (5 * TIMES_SEC)
 #define POLL_STEP_MS 250 /* so that pg_abort is seen */
-
-struct pg {
-	PGconn *conn;
-	int64_t timeout_us;
-	bool broken;
-	_Atomic bool aborted;
-	bool prepared[SQL_COUNT];
-};
 
 struct pg_rows {
 	PGresult *res;
@@ -43,7 +33,7 @@ static int say(const struct pg *p, struct err *e, int code, const char *what)
 	return err_set(e, code, "database: %s%s%.*s", what, n ? ": " : "", n, msg);
 }
 
-static int broken(struct pg *p, struct err *e, int code, const char *what)
+int pg_conn_broken(struct pg *p, struct err *e, int code, const char *what)
 {
 	p->broken = true;
 	return say(p, e, code, what);
@@ -51,20 +41,20 @@ static int broken(struct pg *p, struct err *e, int code, const char *what)
 
 /* Wait until the socket is ready for `events`, the deadline has passed, or the connection is
  * aborted. */
-static int wait_socket(struct pg *p, short events, int64_t deadline_us, struct err *e)
+int pg_conn_wait(struct pg *p, short events, int64_t deadline_us, struct err *e)
 {
 	for (;;) {
 		int64_t left = deadline_us - times_mono_us();
 		if (atomic_load(&p->aborted))
-			return broken(p, e, -ECANCELED, "broken off");
+			return pg_conn_broken(p, e, -ECANCELED, "broken off");
 		if (left <= 0)
-			return broken(p, e, -ETIMEDOUT, "no answer in time");
+			return pg_conn_broken(p, e, -ETIMEDOUT, "no answer in time");
 		struct pollfd fd = {.fd = PQsocket(p->conn), .events = events};
 		int n = poll(&fd, 1, (int)MIN_OF(left / 1000 + 1, (int64_t)POLL_STEP_MS));
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
-			return broken(p, e, -errno, strerror(errno));
+			return pg_conn_broken(p, e, -errno, strerror(errno));
 	}
 }
 
@@ -76,8 +66,9 @@ static int finish_connect(struct pg *p, struct err *e)
 	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
 	while (st != PGRES_POLLING_OK) {
 		if (st == PGRES_POLLING_FAILED || PQstatus(p->conn) == CONNECTION_BAD)
-			return broken(p, e, -ENOTCONN, "cannot connect");
-		int r = wait_socket(p, st == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline, e);
+			return pg_conn_broken(p, e, -ENOTCONN, "cannot connect");
+		int r = pg_conn_wait(p, st == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline,
+				     e);
 		if (r)
 			return r;
 		st = PQconnectPoll(p->conn);
@@ -136,7 +127,7 @@ int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret)
 		return r;
 	PQsetNoticeReceiver(p->conn, notice_to_log, NULL);
 	if (PQsetnonblocking(p->conn, 1))
-		return broken(p, e, -ENOTCONN, "cannot connect");
+		return pg_conn_broken(p, e, -ENOTCONN, "cannot connect");
 	metric_add(M_DB_CONNECTS, 1);
 	*ret = p;
 	p = NULL;
@@ -158,7 +149,7 @@ void pg_closep(struct pg **p)
 
 /* ---- one request ---- */
 
-static int usable(struct pg *p, struct err *e)
+int pg_conn_usable(struct pg *p, struct err *e)
 {
 	if (atomic_load(&p->aborted))
 		return err_set(e, -ECANCELED, "database: broken off");
@@ -167,27 +158,27 @@ static int usable(struct pg *p, struct err *e)
 	return 0;
 }
 
-static int flush_out(struct pg *p, int64_t deadline, struct err *e)
+int pg_conn_flush(struct pg *p, int64_t deadline, struct err *e)
 {
 	int f;
 	while ((f = PQflush(p->conn)) > 0) {
-		int r = wait_socket(p, POLLIN | POLLOUT, deadline, e);
+		int r = pg_conn_wait(p, POLLIN | POLLOUT, deadline, e);
 		if (r)
 			return r;
 		if (!PQconsumeInput(p->conn))
-			return broken(p, e, -ENOTCONN, "the connection is lost");
+			return pg_conn_broken(p, e, -ENOTCONN, "the connection is lost");
 	}
-	return f < 0 ? broken(p, e, -ENOTCONN, "the connection is lost") : 0;
+	return f < 0 ? pg_conn_broken(p, e, -ENOTCONN, "the connection is lost") : 0;
 }
 
 static int next_result(struct pg *p, int64_t deadline, struct err *e, PGresult **ret)
 {
 	while (PQisBusy(p->conn)) {
-		int r = wait_socket(p, POLLIN, deadline, e);
+		int r = pg_conn_wait(p, POLLIN, deadline, e);
 		if (r)
 			return r;
 		if (!PQconsumeInput(p->conn))
-			return broken(p, e, -ENOTCONN, "the connection is lost");
+			return pg_conn_broken(p, e, -ENOTCONN, "the connection is lost");
 	}
 	*ret = PQgetResult(p->conn);
 	return 0;
@@ -199,7 +190,7 @@ static int refused(struct pg *p, const PGresult *res, const char *what, struct e
 	const char *msg = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
 	if (!state || PQstatus(p->conn) != CONNECTION_OK)
-		return broken(p, e, -ENOTCONN, "the connection is lost");
+		return pg_conn_broken(p, e, -ENOTCONN, "the connection is lost");
 	bool data = strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
 		    strncmp(state, "54", 2) == 0;
 	return err_set(e, data ? -EBADMSG : -EBADE, "database: %s: %s%s%s (SQLSTATE %s)", what,
@@ -208,7 +199,7 @@ static int refused(struct pg *p, const PGresult *res, const char *what, struct e
 
 /* Read results until there is none left; the last good one with rows goes to *ret, the first bad
  * one to e. */
-static int collect(struct pg *p, const char *what, int64_t deadline, struct err *e, PGresult **ret)
+int pg_conn_collect(struct pg *p, const char *what, int64_t deadline, struct err *e, PGresult **ret)
 {
 	PGresult *keep = NULL;
 	int code = 0;
@@ -222,12 +213,13 @@ static int collect(struct pg *p, const char *what, int64_t deadline, struct err 
 		if (!res)
 			break;
 		ExecStatusType st = PQresultStatus(res);
-		bool good = st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK || st == PGRES_COPY_IN;
+		bool copy = st == PGRES_COPY_IN || st == PGRES_COPY_OUT;
+		bool good = st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK || copy;
 		if (!good && !code)
 			code = refused(p, res, what, e);
 		PQclear(keep);
 		keep = res;
-		if (st == PGRES_COPY_IN)
+		if (copy)
 			break;
 	}
 	if (code || !ret) {
@@ -244,10 +236,10 @@ static int prepare(struct pg *p, enum sql_id id, int64_t deadline, struct err *e
 	if (p->prepared[id])
 		return 0;
 	if (!PQsendPrepare(p->conn, q->name, q->text, 0, NULL))
-		return broken(p, e, -ENOTCONN, "cannot send");
-	int r = flush_out(p, deadline, e);
+		return pg_conn_broken(p, e, -ENOTCONN, "cannot send");
+	int r = pg_conn_flush(p, deadline, e);
 	if (!r)
-		r = collect(p, q->name, deadline, e, NULL);
+		r = pg_conn_collect(p, q->name, deadline, e, NULL);
 	if (!r)
 		p->prepared[id] = true;
 	return r;
@@ -303,7 +295,7 @@ static int wire_one(struct wire_args *w, size_t i, const struct pg_arg *a)
 int pg_query(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nargs, struct err *e,
 	     struct pg_rows **ret)
 {
-	int r = usable(p, e);
+	int r = pg_conn_usable(p, e);
 	if (r)
 		return r;
 	int64_t deadline = times_mono_us() + p->timeout_us;
@@ -318,11 +310,11 @@ int pg_query(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nar
 				       sql_queries[id].name, i + 1);
 	if (!PQsendQueryPrepared(p->conn, sql_queries[id].name, (int)nargs, w.values, w.lengths,
 				 w.formats, 0))
-		return broken(p, e, -ENOTCONN, "cannot send");
-	r = flush_out(p, deadline, e);
+		return pg_conn_broken(p, e, -ENOTCONN, "cannot send");
+	r = pg_conn_flush(p, deadline, e);
 	PGresult *res = NULL;
 	if (!r)
-		r = collect(p, sql_queries[id].name, deadline, e, &res);
+		r = pg_conn_collect(p, sql_queries[id].name, deadline, e, &res);
 	if (r || !ret) {
 		PQclear(res);
 		return r;
@@ -355,61 +347,14 @@ void pg_rollback(struct pg *p)
 
 int pg_script(struct pg *p, const char *sql, struct err *e)
 {
-	int r = usable(p, e);
+	int r = pg_conn_usable(p, e);
 	if (r)
 		return r;
 	int64_t deadline = times_mono_us() + p->timeout_us;
 	if (!PQsendQuery(p->conn, sql))
-		return broken(p, e, -ENOTCONN, "cannot send");
-	r = flush_out(p, deadline, e);
-	return r ? r : collect(p, "script", deadline, e, NULL);
-}
-
-static int copy_data(struct pg *p, struct slice data, int64_t deadline, struct err *e)
-{
-	const size_t piece = 256 * 1024;
-	while (data.n) {
-		size_t n = MIN_OF(data.n, piece);
-		int put = PQputCopyData(p->conn, data.p, (int)n);
-		if (put < 0)
-			return broken(p, e, -ENOTCONN, "the connection is lost");
-		if (put == 1) {
-			data.p += n;
-			data.n -= n;
-		}
-		int r = flush_out(p, deadline, e);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-int pg_copy_in(struct pg *p, enum sql_id id, struct slice data, struct err *e)
-{
-	int r = usable(p, e);
-	if (r)
-		return r;
-	const struct sql_query *q = &sql_queries[id];
-	int64_t deadline = times_mono_us() + p->timeout_us;
-	PGresult *res = NULL;
-	if (!PQsendQuery(p->conn, q->text))
-		return broken(p, e, -ENOTCONN, "cannot send");
-	r = flush_out(p, deadline, e);
-	if (!r)
-		r = collect(p, q->name, deadline, e, &res);
-	PQclear(res);
-	if (r)
-		return r;
-	r = copy_data(p, data, deadline, e);
-	if (r)
-		return r;
-	while ((r = PQputCopyEnd(p->conn, NULL)) == 0)
-		if ((r = wait_socket(p, POLLOUT, deadline, e)))
-			return r;
-	if (r < 0)
-		return broken(p, e, -ENOTCONN, "the connection is lost");
-	r = flush_out(p, deadline, e);
-	return r ? r : collect(p, q->name, deadline, e, NULL);
+		return pg_conn_broken(p, e, -ENOTCONN, "cannot send");
+	r = pg_conn_flush(p, deadline, e);
+	return r ? r : pg_conn_collect(p, "script", deadline, e, NULL);
 }
 
 /* ---- results ---- */

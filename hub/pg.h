@@ -25,6 +25,9 @@ struct pg_conf {
 
 struct pg;
 
+/* 2000-01-01 UTC, where PostgreSQL's binary times begin. */
+#define PG_EPOCH_US INT64_C(946684800000000)
+
 must_check int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret);
 void pg_close(struct pg *p); /* NULL is fine */
 void pg_closep(struct pg **p);
@@ -73,6 +76,25 @@ void pg_rollback(struct pg *p); /* as far as the connection still lets us */
 must_check int pg_script(struct pg *p, const char *sql, struct err *e);
 /* COPY … FROM STDIN (a named statement), all of data, and its end. */
 must_check int pg_copy_in(struct pg *p, enum sql_id id, struct slice data, struct err *e);
+
+/*
+ * COPY (SELECT …) TO STDOUT (FORMAT binary), a named statement without parameters (see
+ * pg_set_local): fn gets the cells of each row as PostgreSQL sends them, its own to change until it
+ * returns. When fn returns a negative errno, the server is told to stop and that is returned; the
+ * connection is good for nothing more. The deadline is that of each wait, not of the whole.
+ */
+struct pg_cell {
+	char *p; /* NULL: null */
+	size_t n;
+};
+#define PG_CELLS_MAX 16
+typedef int (*pg_cells_fn)(void *ctx, const struct pg_cell *cells);
+must_check int pg_copy_out(struct pg *p, enum sql_id id, size_t ncells, pg_cells_fn fn, void *ctx,
+			   struct err *e);
+/* A smallint, integer or bigint; 0 for null. */
+int64_t pg_cell_int(struct pg_cell c);
+/* A timestamptz. */
+int64_t pg_cell_us(struct pg_cell c);
 
 /* ---- array literals for unnest($n::type[]): '{1,2}' / '{"a","b"}' ---- */
 void pg_array_begin(struct buf *b);
