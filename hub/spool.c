@@ -44,6 +44,7 @@ struct spool {
 	struct segment *seg;
 	size_t nseg, seg_cap;
 	uint64_t total, next_seq;
+	int64_t last_recv_us; /* of the record appended last */
 	int tail_fd;
 	uint64_t tail_off;
 	struct buf record; /* the record being appended */
@@ -309,6 +310,7 @@ int spool_open(const struct spool_conf *conf, struct err *e, struct spool **ret)
 		return err_set(e, -ENOMEM, "spool: out of memory");
 	s->conf = *conf;
 	s->dir_fd = s->lock_fd = s->tail_fd = -1;
+	s->last_recv_us = INT64_MIN / 2;
 	spool_cursor_init(&s->cur, -1);
 	init_locks(s);
 	buf_init(&s->record, SPOOL_HEAD + SPOOL_BODY_MAX);
@@ -406,11 +408,20 @@ static void note_append(struct spool *s, int r)
 		pthread_cond_signal(&s->more);
 }
 
+/* Times of arrival in the order of the log, so that whoever sorts readings by them (replay) has
+ * that order. A clock that is put back by more than a second counts as it is. */
+static int64_t after_last(const struct spool *s, int64_t recv_us)
+{
+	bool just_before = recv_us <= s->last_recv_us && recv_us > s->last_recv_us - TIMES_SEC;
+	return just_before ? s->last_recv_us + 1 : recv_us;
+}
+
 int spool_append(struct spool *s, struct spool_record *rec)
 {
 	pthread_mutex_lock(&s->lock);
 	buf_reset(&s->record);
 	rec->seq = s->next_seq;
+	rec->recv_us = s->last_recv_us = after_last(s, rec->recv_us);
 	int r = spool_encode(&s->record, rec);
 	if (!r)
 		r = write_record(s);

@@ -31,9 +31,10 @@ enum spool_flag {
 #define SPOOL_TOPIC_MAX 65535
 
 struct spool_record {
-	uint64_t seq; /* 1.., ascending, set by spool_append; holes where a damaged place was
-			 skipped, and after the machine has booted */
-	int64_t recv_us;
+	uint64_t seq;	 /* 1.., ascending, set by spool_append; holes where a damaged place was
+			    skipped, and after the machine has booted */
+	int64_t recv_us; /* spool_append makes it later than the record before, by a µs if need be,
+			    unless the clock was put back by a second or more */
 	struct slice source, topic, payload; /* name of the broker; raw bytes */
 	uint32_t full_len;
 	uint16_t mid; /* MQTT packet identifier, 0 for QoS 0 */
