@@ -173,6 +173,8 @@ int reading_put(struct readings *all, struct reading *r, struct slice name, stru
 	int rc = value_check(v);
 	if (rc)
 		return rc;
+	if (v.type == VALUE_DOUBLE && v.d == 0)
+		v.d = 0; /* there is no minus zero in jsonb */
 	if (find(r, key))
 		return -EEXIST;
 	struct field *f;
@@ -196,6 +198,19 @@ const struct value *reading_field(const struct reading *r, const char *name)
 
 /* ---- as JSON ---- */
 
+/* With a point, always, so that whoever reads it back from the database has a double again; what is
+ * beyond an integer's range says so by its length. */
+static void put_double(double d, struct buf *out)
+{
+	double whole = fabs(d);
+	if (whole != trunc(whole) || whole >= 9.2e18)
+		json_put_double(out, d);
+	else if (whole < 1e15)
+		json_put_double(out, d), buf_puts(out, ".0");
+	else
+		buf_printf(out, "%.1f", d);
+}
+
 static void put_value(const struct value *v, struct buf *out)
 {
 	switch (v->type) {
@@ -206,7 +221,7 @@ static void put_value(const struct value *v, struct buf *out)
 		buf_printf(out, "%lld", (long long)v->i);
 		return;
 	case VALUE_DOUBLE:
-		json_put_double(out, v->d);
+		put_double(v->d, out);
 		return;
 	case VALUE_STRING:
 		json_put_str(out, v->s);

@@ -347,7 +347,7 @@ static void senml_readings(void **state)
 		 BIN_JSON "\"kind\":\"tele\",\"at\":\"2025-11-21T20:59:00.000000Z\",\"fields\":{"
 			  "\"a\":1}}\n" BIN_JSON "\"kind\":\"tele\",\"fields\":{\"a\":2}}"},
 		{BIN "tele", "[{\"bn\":\"a/\",\"bv\":10,\"bs\":1,\"n\":\"e\",\"v\":1,\"s\":2}]", 0,
-		 BIN_JSON "\"kind\":\"tele\",\"fields\":{\"e\":11,\"e_sum\":3}}"},
+		 BIN_JSON "\"kind\":\"tele\",\"fields\":{\"e\":11.0,\"e_sum\":3.0}}"},
 		{BIN "tele", "[{\"n\":\"e\",\"s\":2},{\"n\":\"d\",\"vd\":\"AA\"}]", 0,
 		 BIN_JSON "\"kind\":\"tele\",\"fields\":{\"e_sum\":2}}"},
 		{BIN "tele", "[{\"bn\":\"urn:dev:x:1\",\"bu\":\"%RH\",\"v\":1}]", 0,
@@ -465,10 +465,10 @@ static void zigbee_messages(void **state)
 		{"zigbee2mqtt/street/door-17",
 		 "{\"contact\":false,\"battery\":88,\"linkquality\":120,\"voltage\":2985}", 0,
 		 "{\"address\":\"street/door-17\",\"kind\":\"state\",\"fields\":{\"contact\":false,"
-		 "\"battery_pct\":88,\"linkquality\":120,\"voltage_mv\":2985}}"},
+		 "\"battery_pct\":88,\"linkquality\":120,\"voltage_mv\":2985.0}}"},
 		{"zigbee2mqtt/plug", "{\"voltage\":230,\"state\":\"ON\",\"temperature\":21.5}", 0,
 		 "{\"address\":\"plug\",\"kind\":\"state\",\"fields\":{\"state\":\"ON\","
-		 "\"temp_c\":21.5,\"voltage_mv\":230000}}"},
+		 "\"temp_c\":21.5,\"voltage_mv\":230000.0}}"},
 		{"zigbee2mqtt/a", "{\"color\":{\"x\":1,\"deep\":{\"y\":2}},\"list\":[1]}", 0,
 		 "{\"address\":\"a\",\"kind\":\"state\",\"fields\":{\"color_x\":1}}"},
 		{"zigbee2mqtt/a", "{\"smoke\":true,\"last_seen\":\"2026-11-21T21:00:00+08:00\"}", 0,
@@ -538,7 +538,7 @@ static void zigbee_samples(void **state)
 		"{\"address\":\"0x00158d00018255df\",\"kind\":\"state\",\"fields\":{\"online\":"
 		"false}}"
 		"{\"address\":\"street/door-17\",\"kind\":\"state\",\"fields\":{\"contact\":false,"
-		"\"battery_pct\":88,\"linkquality\":120,\"voltage_mv\":2985}}"
+		"\"battery_pct\":88,\"linkquality\":120,\"voltage_mv\":2985.0}}"
 		"{\"address\":\"kitchen/smoke\",\"kind\":\"state\",\"fields\":{\"smoke\":true,"
 		"\"battery_pct\":97,\"tamper\":false,\"battery_low\":false}}");
 }
@@ -619,7 +619,7 @@ static void frigate_messages(void **state)
 		 "\"severity\":\"alert\",\"labels\":\"car\"}}"},
 		{"frigate/stats", "{\"cameras\":[]}", -EPROTO, NULL},
 		{"frigate/stats", "{\"cameras\":{\"c1\":{\"camera_fps\":0.0}}}", 0,
-		 "{\"address\":\"c1\",\"kind\":\"tele\",\"fields\":{\"fps\":0}}"},
+		 "{\"address\":\"c1\",\"kind\":\"tele\",\"fields\":{\"fps\":0.0}}"},
 		{"frigate/c1/motion", "ON", 0, ""},
 		{"frigate/c1/person/snapshot", "\xFF\xD8\xFF\xE0", 0, ""},
 		{"frigate", "x", -ENOENT, NULL},
