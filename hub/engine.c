@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "district.h"
 #include "health.h"
 #include "intake.h"
 #include "log.h"
@@ -50,39 +51,19 @@ struct engine {
 
 static int put_grid(struct engine *en, const struct pg_rows *rows, size_t i)
 {
-	struct grid g = {
-		.id = pg_i64(rows, i, 0),
-		.code = pg_str(rows, i, 1),
-		.name = pg_str(rows, i, 2),
-		.level = (int)pg_i64(rows, i, 3),
-		.dedicated = pg_bool(rows, i, 4),
-		.parent_id = pg_i64(rows, i, 5),
-		.leader = pg_str(rows, i, 6),
-		.deputy = pg_str(rows, i, 7),
-		.endpoint = pg_str(rows, i, 8),
-	};
-	return registry_put_grid(en->in.registry, &g);
+	return district_put_grid(en->in.registry, rows, i);
 }
 
 static int put_device(struct engine *en, const struct pg_rows *rows, size_t i)
 {
-	struct device d = {
-		.id = pg_i64(rows, i, 0),
-		.name = pg_str(rows, i, 1),
-		.title = pg_str(rows, i, 2),
-		.class = (enum device_class)pg_i64(rows, i, 3),
-		.adapter = pg_str(rows, i, 4),
-		.address = pg_str(rows, i, 5),
-		.interval_us = pg_i64(rows, i, 7),
-	};
-	if (!pg_bool(rows, i, 8))
-		return registry_put_device(en->in.registry, &d, pg_i64(rows, i, 6));
-	const struct device *known = registry_device(en->in.registry, d.id);
+	int64_t id;
+	int r = district_put_device(en->in.registry, rows, i, &id);
+	const struct device *known = r == 1 ? registry_device(en->in.registry, id) : NULL;
 	if (known) {
 		rule_states_forget(en->in.states, known);
-		registry_remove_device(en->in.registry, d.id);
+		registry_remove_device(en->in.registry, id);
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static int restore_rule_state(struct engine *en, const struct pg_rows *rows, size_t i)
