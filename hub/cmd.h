@@ -22,6 +22,7 @@ int cmd_grid(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_rule(int argc, char **argv);
 int cmd_rule_shadow(int argc, char **argv); /* a verb of cmd_rule */
+int cmd_replay(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_spool(int argc, char **argv);
 int cmd_case(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command {
 	{"spool", "look at the spool", cmd_spool},
 	{"decode", "show what an adapter makes of a message", cmd_decode},
 	{"rule", "evaluate conditions of rules", cmd_rule},
+	{"replay", "stored readings through rules: what would have happened", cmd_replay},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
 };
 
