@@ -93,7 +93,7 @@ static void read_about(struct reader *rd)
 	note(rd, yaml_bind_all(rd->l->doc, rd->y.grid, grid_table, COUNT_OF(grid_table), &g,
 			       rule_load_on_fault, rd->l));
 	x->devices = room(rd, EXAMPLE_DEVICES_MAX * sizeof *x->devices);
-	if (rd->bad)
+	if (!x->devices)
 		return;
 	enum device_class class = rd->rule->class != CLASS_UNKNOWN ? rd->rule->class : CLASS_SENSOR;
 	x->grid = (struct grid){.id = 1,
@@ -167,6 +167,25 @@ static struct value value_of(struct reader *rd, const struct yaml_node *v)
 	return VALUE_OF_STR(((struct slice){kept(rd, s), s.n}));
 }
 
+static void read_field(struct reader *rd, const struct yaml_node *key, const struct yaml_node *v,
+		       struct reading *r)
+{
+	struct slice name = {key->str, key->n};
+	if (!good_name(name)) {
+		note(rd, rule_load_fault(rd->l, key, "readings",
+					 "\"%.80s\" is not the name of a field", key->str));
+		return;
+	}
+	if (v->kind != YAML_SCALAR) {
+		note(rd, rule_load_no_text(rd->l, v, key->str));
+		return;
+	}
+	/* Those that rules read are warned of there. */
+	if (rule_words_lack(&rd->l->words, name) && rule_set_slot(rd->l->set, name) < 0)
+		rule_text_warn_field(rd->l, key, 0, name);
+	r->fields[r->nfields++] = (struct field){{kept(rd, name), name.n}, value_of(rd, v)};
+}
+
 static void read_fields(struct reader *rd, const struct yaml_node *map, struct reading *r)
 {
 	if (map->kind != YAML_MAP || map->n > READING_MAX_FIELDS) {
@@ -177,27 +196,14 @@ static void read_fields(struct reader *rd, const struct yaml_node *map, struct r
 		return;
 	}
 	r->fields = room(rd, map->n * sizeof *r->fields);
-	for (size_t i = 0; r->fields && i < map->n; i++) {
-		const struct yaml_node *key = map->keys[i], *v = map->vals[i];
-		struct slice name = {key->str, key->n};
-		if (!good_name(name))
-			note(rd, rule_load_fault(rd->l, key, "readings",
-						 "\"%.80s\" is not the name of a field", key->str));
-		else if (v->kind != YAML_SCALAR)
-			note(rd, rule_load_no_text(rd->l, v, key->str));
-		else
-			r->fields[r->nfields++] =
-				(struct field){{kept(rd, name), name.n}, value_of(rd, v)};
-		/* Those that rules read are warned of there. */
-		if (rule_words_lack(&rd->l->words, name) && rule_set_slot(rd->l->set, name) < 0)
-			rule_text_warn_field(rd->l, key, 0, name);
-	}
+	for (size_t i = 0; r->fields && i < map->n; i++)
+		read_field(rd, map->keys[i], map->vals[i], r);
 }
 
 /* "10m bin2" → time and name. */
 static bool cut_time(struct slice s, int64_t *ret_us, struct slice *ret_name)
 {
-	struct slice time, rest = s;
+	struct slice time = {0}, rest = s;
 	slice_cut(&rest, ' ', &time);
 	*ret_name = slice_trim(rest);
 	return !times_parse_duration(time, ret_us) && *ret_us <= LENGTH_MAX &&
@@ -260,9 +266,11 @@ static void read_steps(struct reader *rd)
 static void read_move(struct reader *rd, const struct yaml_node *v)
 {
 	struct example_move *m = &rd->x->expect[rd->x->nexpect];
-	struct slice rest = {v->str, v->n}, word = {0}, name;
-	if (v->kind == YAML_SCALAR)
+	struct slice rest = {0}, word = {0}, name;
+	if (v->kind == YAML_SCALAR) {
+		rest = (struct slice){v->str, v->n};
 		slice_cut(&rest, ' ', &word);
+	}
 	m->open = slice_is(word, "open");
 	if ((!m->open && !slice_is(word, "recover")) ||
 	    !cut_time(slice_trim(rest), &m->at_us, &name)) {
