@@ -76,7 +76,7 @@ static int run_timers(struct run *run, int64_t until_us)
 	while (next <= start + until_us && next > before) {
 		size_t n = run->res->ncame;
 		int r = rule_states_tick(run->s, next, hear, run);
-		if (!r && run->res->ncame > n && n < EXAMPLE_MOVES_MAX)
+		for (; !r && n < MIN_OF(run->res->ncame, (size_t)EXAMPLE_MOVES_MAX); n++)
 			r = tell_look(run, next - start, run->res->came[n].device, NULL);
 		if (r)
 			return r;
@@ -84,6 +84,17 @@ static int run_timers(struct run *run, int64_t until_us)
 		next = rule_states_next(run->s);
 	}
 	return rule_states_tick(run->s, start + until_us, hear, run);
+}
+
+/* All devices are registered from the beginning on, whether they speak or not. */
+static int begin(struct run *run)
+{
+	const struct rule_example *x = run->x;
+	int r = 0;
+	rule_states_at(run->s, 0, x->start_us);
+	for (size_t i = 0; i < x->ndevices && !r; i++)
+		r = rule_states_watch(run->s, &x->devices[i], 0);
+	return r;
 }
 
 static int run_steps(struct run *run)
@@ -94,6 +105,7 @@ static int run_steps(struct run *run)
 		const struct example_step *step = &x->steps[i];
 		now = MAX_OF(now, step->at_us);
 		int r = run_timers(run, now);
+		rule_states_at(run->s, 0, x->start_us + now);
 		if (!r)
 			r = rule_states_eval(run->s, step->device, &step->reading,
 					     x->start_us + step->at_us, hear, run);
@@ -135,6 +147,8 @@ int rule_example_run(struct rules *alone, const struct rule_example *x, example_
 	run.s = rule_states_new();
 	ret->ncame = 0;
 	int r = run.s ? rule_states_use(run.s, alone, NULL, NULL) : -ENOMEM;
+	if (!r)
+		r = begin(&run);
 	if (!r)
 		r = run_steps(&run);
 	if (!r)

@@ -164,6 +164,46 @@ static void what_follows_an_event_folds_into_its_case(void **state)
 		    "open 1m, open 3m b");
 }
 
+#define SILENT "rules:\n  - id: a\n    silent: 3x\n" KIND
+
+static void silence_runs_out_by_itself(void **state)
+{
+	(void)state;
+	expect_came(SILENT "      - interval: 10m\n"
+			   "        readings: [0: {x: 1}, 10m: {x: 1}, 2h: {x: 1}]\n"
+			   "        expect: [open 40m, recover 2h]\n",
+		    "open 40m, recover 2h");
+	/* It has never been heard at all. Others have: so it is not the stream that stalls. */
+	expect_came(SILENT "      - interval: 10m\n"
+			   "        readings: [10m b: {x: 1}, 20m b: {x: 1}, 35m b: {x: 1}]\n"
+			   "        expect: [open 30m]\n",
+		    "open 30m");
+	expect_came(SILENT "      - interval: 10m\n"
+			   "        readings: []\n"
+			   "        until: 1d\n"
+			   "        expect: []\n",
+		    "");
+	/* Nobody knows how often it speaks. */
+	expect_came(SILENT "      - readings: [0: {x: 1}]\n"
+			   "        until: 30d\n"
+			   "        expect: []\n",
+		    "");
+}
+
+static void a_grid_has_one_state(void **state)
+{
+	(void)state;
+	expect_came("rules:\n  - id: a\n    class: bin\n    scope: grid\n"
+		    "    when: devices(fill_pct >= 90.0, '1h') >= 2\n" KIND "      - readings:\n"
+		    "          - 0: {fill_pct: 95}\n"
+		    "          - 10m b: {fill_pct: 95}\n"
+		    "          - 20m c: {fill_pct: 95}\n"
+		    "          - 30m c: {fill_pct: 5}\n"
+		    "          - 40m: {fill_pct: 5}\n"
+		    "        expect: [open 10m b, recover 40m b]\n",
+		    "open 10m b, recover 40m b");
+}
+
 /* It stands behind a newer one, so it comes late: the state stays where it is. */
 static void a_reading_behind_a_newer_one_is_late(void **state)
 {
@@ -352,6 +392,8 @@ int main(void)
 		cmocka_unit_test(wrong_expectations_are_found),
 		cmocka_unit_test(devices_are_told_apart),
 		cmocka_unit_test(what_follows_an_event_folds_into_its_case),
+		cmocka_unit_test(silence_runs_out_by_itself),
+		cmocka_unit_test(a_grid_has_one_state),
 		cmocka_unit_test(a_reading_behind_a_newer_one_is_late),
 		cmocka_unit_test(values_are_what_a_device_would_send),
 		cmocka_unit_test(each_look_is_told),
