@@ -1,4 +1,5 @@
 #include "metrics.h"
+#include "rule_crowd.h"
 #include "rule_look.h"
 
 #define RINGS_UNITS_MAX (RULE_MEMORY_MAX / 8 / 5 * 4) /* the rest of a blob is names and values */
@@ -248,100 +249,7 @@ struct cel_value memory_window(const struct rules *set, const struct device_rec 
 	return stat == STAT_COUNT ? CEL_OF_INT((int64_t)v) : CEL_OF_DOUBLE(v);
 }
 
-/* ---- who of a grid is marked ---- */
-
-static size_t crowd_head(const struct rule_memory *m, int64_t grid_id, uint32_t sink)
-{
-	const uint64_t key[2] = {(uint64_t)grid_id, sink};
-	return hash64((struct slice){(const char *)key, sizeof key}, 0) & (m->nheads - 1);
-}
-
-static struct crowd *find_crowd(const struct rule_memory *m, int64_t grid_id, uint32_t sink)
-{
-	struct crowd *c = m->nheads ? m->crowds[crowd_head(m, grid_id, sink)] : NULL;
-	while (c && (c->grid_id != grid_id || c->sink != sink))
-		c = c->next;
-	return c;
-}
-
-static int grow_crowds(struct rule_memory *m)
-{
-	struct rule_memory bigger = {.nheads = MAX_OF(2 * m->nheads, (size_t)64)};
-	bigger.crowds = mem_new(bigger.nheads * sizeof(struct crowd *));
-	if (!bigger.crowds)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->nheads; i++) {
-		for (struct crowd *c = m->crowds[i], *next; c; c = next) {
-			size_t h = crowd_head(&bigger, c->grid_id, c->sink);
-			next = c->next;
-			c->next = bigger.crowds[h];
-			bigger.crowds[h] = c;
-		}
-	}
-	free(m->crowds);
-	m->crowds = bigger.crowds;
-	m->nheads = bigger.nheads;
-	return 0;
-}
-
-static struct crowd *crowd_of(struct rule_memory *m, int64_t grid_id, uint32_t sink)
-{
-	struct crowd *c = find_crowd(m, grid_id, sink);
-	if (c || (m->ncrowds >= m->nheads && grow_crowds(m)))
-		return c;
-	c = mem_new(sizeof *c);
-	if (!c)
-		return NULL;
-	size_t h = crowd_head(m, grid_id, sink);
-	*c = (struct crowd){.next = m->crowds[h], .grid_id = grid_id, .sink = sink};
-	m->crowds[h] = c;
-	m->ncrowds++;
-	return c;
-}
-
-static void leave_crowd(struct rule_memory *m, const struct mark *mark, uint32_t device)
-{
-	struct crowd *c = mark->yes ? find_crowd(m, mark->grid_id, mark->sink) : NULL;
-	for (uint32_t i = 0; c && i < c->n; i++) {
-		if (c->v[i].device != device)
-			continue;
-		c->v[i] = c->v[--c->n];
-		return;
-	}
-}
-
-/* Whoever has been there for longer than the window does not count any more. */
-static void thin_crowd(struct crowd *c, int64_t since_us)
-{
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < c->n; i++)
-		if (c->v[i].at_us > since_us)
-			c->v[n++] = c->v[i];
-	c->n = n;
-}
-
-static int join_crowd(struct rule_states *s, const struct mark *mark, uint32_t device)
-{
-	struct crowd *c = crowd_of(&s->memory, mark->grid_id, mark->sink);
-	if (!c)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < c->n; i++) {
-		if (c->v[i].device == device) {
-			c->v[i].at_us = mark->at_us;
-			return 0;
-		}
-	}
-	if (c->n == CROWD_MAX)
-		thin_crowd(c, mark->at_us - s->set->sinks[mark->sink].span_us);
-	int r = mem_grow(&c->v, &c->cap, c->n + 1u, CROWD_MAX, sizeof *c->v);
-	if (r == -E2BIG) {
-		metric_add(M_RULE_CROWDED, 1);
-		return 0;
-	}
-	if (!r)
-		c->v[c->n++] = (struct crowd_member){device, mark->at_us};
-	return r;
-}
+/* ---- marks of devices() ---- */
 
 int memory_mark(struct rule_states *s, struct device_rec *rec, const struct device *d,
 		const struct mark *m)
@@ -357,19 +265,9 @@ int memory_mark(struct rule_states *s, struct device_rec *rec, const struct devi
 	if (!mark)
 		return -ENOMEM;
 	if (mark->yes && (!m->yes || mark->grid_id != m->grid_id))
-		leave_crowd(&s->memory, mark, d->slot);
+		crowd_leave(&s->memory, mark, d->slot);
 	*mark = *m;
-	return m->yes ? join_crowd(s, m, d->slot) : 0;
-}
-
-struct cel_value memory_devices(const struct rule_states *s, const struct device *d,
-				const struct slot_info *info, int64_t at_us)
-{
-	const struct crowd *c = d->grid ? find_crowd(&s->memory, d->grid->id, info->of) : NULL;
-	int64_t n = 0, since_us = at_us - s->set->sinks[info->of].span_us;
-	for (uint32_t i = 0; c && i < c->n; i++)
-		n += c->v[i].at_us > since_us;
-	return CEL_OF_INT(n);
+	return m->yes ? crowd_join(s, m, d->slot) : 0;
 }
 
 /* ---- a reading ---- */
@@ -452,9 +350,33 @@ int memory_changed(struct rule_states *s, struct device_rec *rec, const struct d
 	int r = mem_grow(&m->queue, &m->cap_queue, m->nqueue + 1, QUEUE_MAX, sizeof *m->queue);
 	if (r)
 		return r;
-	m->queue[m->nqueue++] = (struct queued){d, s->now_us, s->seq};
-	rec->queued = true;
+	m->number += m->number == UINT32_MAX ? 2 : 1;
+	m->queue[m->nqueue++] = (struct queued){d, s->now_us, s->seq, d->slot, m->number};
+	rec->queued = m->number;
 	return 0;
+}
+
+int memory_has(struct rule_states *s, const struct device *d, uint64_t seq)
+{
+	struct rule_memory *m = &s->memory;
+	size_t need = (size_t)d->slot + 1;
+	int r = seq ? mem_grow(&m->had, &m->cap_had, need, REGISTRY_DEVICES_MAX, sizeof *m->had)
+		    : 0;
+	if (r || !seq)
+		return r;
+	if (need > m->nhad) {
+		memset(m->had + m->nhad, 0, (need - m->nhad) * sizeof *m->had);
+		m->nhad = need;
+	}
+	m->had[d->slot] = seq;
+	return 0;
+}
+
+void memory_had_all(struct rule_states *s)
+{
+	free(s->memory.had);
+	s->memory.had = NULL;
+	s->memory.nhad = s->memory.cap_had = 0;
 }
 
 bool memory_had(const struct rule_states *s, const struct device *d)
@@ -470,7 +392,7 @@ static void drop_extras(struct rule_states *s, struct device_rec *rec, uint32_t 
 	for (size_t i = 0; x && i < x->nkept; i++)
 		drop_kept(&x->kept[i]);
 	for (size_t i = 0; x && i < x->nmarks; i++)
-		leave_crowd(&s->memory, &x->marks[i], device);
+		crowd_leave(&s->memory, &x->marks[i], device);
 	if (x) {
 		free(x->kept);
 		free(x->marks);
@@ -487,29 +409,15 @@ void memory_forget(struct rule_states *s, struct device_rec *rec, uint32_t devic
 	rec->rings = NULL;
 	rec->seen = NULL;
 	rec->nseen = rec->cap_seen = 0;
-	rec->queued = false; /* its entry in the queue finds nothing to save */
+	rec->queued = 0; /* its entry in the queue finds nothing to save */
 	if (device < s->memory.nhad)
 		s->memory.had[device] = 0;
-}
-
-static void drop_crowds(struct rule_memory *m)
-{
-	for (size_t i = 0; i < m->nheads; i++) {
-		for (struct crowd *c = m->crowds[i], *next; c; c = next) {
-			next = c->next;
-			free(c->v);
-			free(c);
-		}
-	}
-	free(m->crowds);
-	m->crowds = NULL;
-	m->ncrowds = m->nheads = 0;
 }
 
 void memory_done(struct rule_states *s)
 {
 	struct rule_memory *m = &s->memory;
-	drop_crowds(m);
+	crowds_drop(m);
 	for (size_t i = 0; i < s->ndevices; i++)
 		memory_forget(s, &s->devices[i], (uint32_t)i);
 	free(m->queue);
@@ -585,7 +493,7 @@ static int move_marks(struct rule_states *s, const uint32_t *map, struct extras 
 		x->marks[n] = x->marks[i];
 		x->marks[n].sink = sink;
 		if (x->marks[n].yes && !res)
-			res = join_crowd(s, &x->marks[n], device);
+			res = crowd_join(s, &x->marks[n], device);
 		n++;
 	}
 	x->nmarks = n;
@@ -596,7 +504,7 @@ int memory_move(struct rule_states *s, const struct rules *from, const struct ru
 {
 	auto_free uint32_t *map = sinks_between(from, to);
 	int res = map ? 0 : -ENOMEM;
-	drop_crowds(&s->memory);
+	crowds_drop(&s->memory);
 	for (size_t i = 0; i < s->ndevices && map; i++) {
 		struct device_rec *rec = &s->devices[i];
 		int r = move_rings(from, to, map, rec);

@@ -65,33 +65,23 @@ _Static_assert(sizeof(struct rings) + sizeof(((struct rings *)0)->of[0]) + WINDO
 		       300,
 	       "a window of a device takes at most 300 bytes, all in");
 
-/* Those of a grid whose newest look said yes. */
-struct crowd {
-	struct crowd *next; /* of the same head */
-	int64_t grid_id;
-	uint32_t sink;
-	uint32_t n;
-	size_t cap;
-	struct crowd_member {
-		uint32_t device; /* slot */
-		int64_t at_us;
-	} * v;
-};
-
 /* A device that changed since it was saved. */
 struct queued {
 	const struct device *device;
 	int64_t recv_us; /* when that began */
 	uint64_t seq;
+	uint32_t slot;
+	uint32_t number; /* as the device has it, unless it was forgotten since */
 };
 
 /* Part of struct rule_states. */
 struct rule_memory {
 	struct queued *queue; /* from `head` to `nqueue` */
 	size_t head, nqueue, cap_queue;
-	uint64_t *had; /* by device slot: up to where the restored memory has the log in it */
+	uint32_t number; /* of the newest in the queue; never 0 */
+	uint64_t *had;	 /* by device slot: up to where the restored memory has the log in it */
 	size_t nhad, cap_had;
-	struct crowd **crowds; /* by hash of grid and sink */
+	struct crowd **crowds; /* rule_crowd.c: by hash of grid and sink */
 	size_t ncrowds, nheads;
 	/* the reading at hand */
 	uint32_t *fed; /* sinks that it goes into */
@@ -112,8 +102,11 @@ must_check int memory_take(struct rule_states *s, struct device_rec *rec, const 
 /* All fields are in their slots: feed windows and marks. */
 must_check int memory_feed(struct rule_states *s, struct device_rec *rec, const struct device *d,
 			   int64_t at_us);
-/* Is the message at hand in the memory that was restored? */
+/* Restored: up to that place in the log all is in it; is the message at hand; nobody asks any more.
+ */
+must_check int memory_has(struct rule_states *s, const struct device *d, uint64_t seq);
 bool memory_had(const struct rule_states *s, const struct device *d);
+void memory_had_all(struct rule_states *s);
 /* The device has something that is not saved yet. */
 must_check int memory_changed(struct rule_states *s, struct device_rec *rec,
 			      const struct device *d);

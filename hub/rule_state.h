@@ -38,7 +38,7 @@ struct device_rec {
 	struct rings *rings;
 	struct extras *extras;
 	uint16_t nseen, cap_seen;
-	bool queued; /* to be saved */
+	uint32_t queued; /* to be saved: its number in the queue; 0: it is not there */
 };
 
 /* A state that is to be saved, or (state == NULL) one that is gone with its rule or device. */
