@@ -61,16 +61,34 @@ class Bin(Device):
     """Rubbish falls in, the lorry comes. An incident is an overflow, or a smouldering fire where `hot`."""
 
     KG_FULL = 60.0
+    CATEGORIES = ("kitchen", "recyclable", "hazardous", "other")
 
     def __init__(self, row, rng, now):
         super().__init__(row, rng, now)
         self.fill, self.battery, self.seq, self.hot = rng.uniform(5, 60), rng.uniform(60, 100), 0, False
+        self.wrong = 0  # wrong drops that are still to come
 
     def incident(self, now, seconds):
         super().incident(now, seconds)
         self.hot = self.rng.random() < 0.25
         if not self.hot:
             self.fill = self.rng.uniform(95, 100)
+
+    def wrong_drops(self, _now):
+        """Somebody empties a whole bag piece by piece: each is a wrong drop, the third one makes a case of its own."""
+        self.wrong = 3
+
+    def message(self, kind, **fields):
+        self.seq += 1
+        return f"city/v1/{TENANT}/{self.grid}/bin/{self.name}/{kind}", {
+            "ts": datetime.now(CHINA).isoformat(timespec="milliseconds"), "seq": self.seq, **fields}, False
+
+    def step(self, now):
+        yield from super().step(now)
+        if self.wrong:
+            self.wrong -= 1
+            category = self.rng.choice([c for c in self.CATEGORIES if not self.name.endswith(c)])
+            yield self.message("event", wrong_drop=True, drop_category=category, drop_kg=rounded(self.rng.uniform(0.2, 2)))
 
     def report(self, _now):
         if not self.bad:
@@ -79,17 +97,10 @@ class Bin(Device):
             if self.fill > 75:
                 self.fill = self.rng.uniform(0, 4)  # emptied
         self.battery = max(25.0, self.battery - 0.01)
-        self.seq += 1
-        yield f"city/v1/{TENANT}/{self.grid}/bin/{self.name}/tele", {
-            "ts": datetime.now(CHINA).isoformat(timespec="milliseconds"),
-            "seq": self.seq,
-            "fill_pct": rounded(self.fill),
-            "weight_kg": rounded(self.KG_FULL * self.fill / 100),
-            "overflow": self.fill >= 95,
-            "temp_c": rounded(self.rng.uniform(68, 80) if self.hot else self.rng.uniform(14, 22)),
-            "smoke": self.hot,
-            "battery_pct": int(self.battery),
-        }, False
+        yield self.message(
+            "tele", fill_pct=rounded(self.fill), weight_kg=rounded(self.KG_FULL * self.fill / 100), overflow=self.fill >= 95,
+            temp_c=rounded(self.rng.uniform(68, 80) if self.hot else self.rng.uniform(14, 22)), smoke=self.hot,
+            battery_pct=int(self.battery))
 
 
 class Zigbee(Device):
@@ -164,7 +175,7 @@ class Camera(Device):
             yield "frigate/events", self.seen(self.found or self.rng.choice(self.LABELS)), False
             self.found = None
 
-    def rubbish(self):
+    def rubbish(self, _now):
         """The camera's AI sees exposed rubbish; there is nothing that passes again."""
         self.found = "trash"
 
@@ -192,8 +203,15 @@ class Server(Device):
 
 KINDS = {"bin": Bin, "smoke": Smoke, "leak": Leak, "door": Door, "air": Air, "sos": Sos, "cam": Camera,
          "frigate": Server}
-# Which kinds have an incident, and for how many seconds (0: it is over at once): first these in this order, then any.
-SCRIPT = [("smoke", 20), ("bin", 25), ("leak", 20), ("cam", 0), ("sos", 1), ("cam", 90), ("bin", 30), ("air", 30)]
+
+
+def lasting(cls, seconds):
+    return cls, lambda device, now: device.incident(now, seconds)
+
+
+# What happens, and to which kind of device: first these in this order, then any.
+SCRIPT = [lasting(Smoke, 20), lasting(Bin, 25), (Bin, Bin.wrong_drops), lasting(Leak, 20), (Camera, Camera.rubbish),
+          lasting(Sos, 1), lasting(Camera, 90), lasting(Bin, 30), lasting(Air, 30)]
 
 
 class Street:
@@ -209,12 +227,10 @@ class Street:
             return
         # The first ones quickly, to show every kind; then at the pace that was asked for.
         self.next_at = now + (5 if self.script else self.rng.uniform(0.5, 1.5) * self.every)
-        kind, seconds = self.script.pop(0) if self.script else self.rng.choice(SCRIPT)
-        calm = [d for d in self.devices if isinstance(d, KINDS[kind]) and not d.bad]
-        if calm and seconds:
-            self.rng.choice(calm).incident(now, seconds)
-        elif calm:
-            self.rng.choice(calm).rubbish()
+        cls, act = self.script.pop(0) if self.script else self.rng.choice(SCRIPT)
+        calm = [d for d in self.devices if isinstance(d, cls) and not d.bad]
+        if calm:
+            act(self.rng.choice(calm), now)
 
     def step(self, now):
         self.maybe_incident(now)
