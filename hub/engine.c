@@ -267,6 +267,9 @@ static void look_around(struct engine *en)
 	    log_repeat_due(&en->rule_fault, times_mono_us()))
 		log_warn("rules", KM("a condition ended in an error, its state is held"),
 			 KS("at", e.msg));
+	if (rule_states_stalled(en->in.states, &e))
+		log_warn("rules", KM("nothing comes any more: no device is declared silent for it"),
+			 KS("from", e.msg));
 	uint64_t in = MIN_OF(atomic_load(&en->committed_seq), st.next_seq - 1);
 	uint64_t hole = in < st.hole_to ? st.hole_to - MAX_OF(st.hole_from, in + 1) : 0;
 	metric_set(M_SPOOL_BACKLOG, st.next_seq - 1 - in - hole);

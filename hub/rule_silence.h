@@ -7,9 +7,6 @@
 
 #include "rule_look.h"
 
-struct silence *silence_new(void); /* NULL when out of memory */
-void silence_free(struct silence *q);
-
 bool rule_is_of_silence(const struct rule *rule);
 /* The time of arrival is now_us; to be called before s->now_us is set. */
 void silence_at(struct rule_states *s, int64_t now_us);

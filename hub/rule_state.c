@@ -11,6 +11,7 @@
 #include "rule_hold.h"
 #include "rule_silence.h"
 #include "rule_timer.h"
+#include "rule_watch.h"
 
 /* ---- states ---- */
 

@@ -423,34 +423,36 @@ static int fresh_devices(void **state)
 	return 0;
 }
 
+#define TEST(name_) cmocka_unit_test_setup(name_, fresh_devices)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_hold_goes_by_the_schedule_of_the_time_it_runs_out,
 				       fresh_devices),
-		cmocka_unit_test_setup(readings_and_timers_agree_on_the_hold, fresh_devices),
-		cmocka_unit_test_setup(a_case_waits_for_the_gate, fresh_devices),
-		cmocka_unit_test_setup(what_ends_behind_the_gate_was_nothing, fresh_devices),
+		TEST(readings_and_timers_agree_on_the_hold),
+		TEST(a_case_waits_for_the_gate),
+		TEST(what_ends_behind_the_gate_was_nothing),
 		cmocka_unit_test_setup(a_stale_value_does_not_fire_when_the_gate_opens,
 				       fresh_devices),
-		cmocka_unit_test_setup(during_takes_any_of_its_schedules, fresh_devices),
-		cmocka_unit_test_setup(a_gate_that_never_opens_keeps_the_case_back, fresh_devices),
-		cmocka_unit_test_setup(an_open_case_is_none_of_the_gates_business, fresh_devices),
-		cmocka_unit_test_setup(events_behind_the_gate_are_passed_over, fresh_devices),
-		cmocka_unit_test_setup(what_comes_and_goes_is_held_open, fresh_devices),
-		cmocka_unit_test_setup(old_firings_do_not_count, fresh_devices),
+		TEST(during_takes_any_of_its_schedules),
+		TEST(a_gate_that_never_opens_keeps_the_case_back),
+		TEST(an_open_case_is_none_of_the_gates_business),
+		TEST(events_behind_the_gate_are_passed_over),
+		TEST(what_comes_and_goes_is_held_open),
+		TEST(old_firings_do_not_count),
 		cmocka_unit_test_setup(a_recovered_state_is_kept_while_its_firings_count,
 				       fresh_devices),
-		cmocka_unit_test_setup(without_flap_nothing_is_counted, fresh_devices),
-		cmocka_unit_test_setup(five_within_an_hour_are_the_default, fresh_devices),
-		cmocka_unit_test_setup(a_grid_has_one_state, fresh_devices),
-		cmocka_unit_test_setup(the_clocks_of_a_grid_differ, fresh_devices),
+		TEST(without_flap_nothing_is_counted),
+		TEST(five_within_an_hour_are_the_default),
+		TEST(a_grid_has_one_state),
+		TEST(the_clocks_of_a_grid_differ),
 		cmocka_unit_test_setup(a_host_that_goes_or_moves_takes_the_state_along,
 				       fresh_devices),
-		cmocka_unit_test_setup(a_firing_state_is_looked_at_again, fresh_devices),
-		cmocka_unit_test_setup(a_long_gap_breaks_holds, fresh_devices),
-		cmocka_unit_test_setup(a_short_gap_does_not, fresh_devices),
-		cmocka_unit_test_setup(a_clock_put_back_by_days_begins_anew, fresh_devices),
+		TEST(a_firing_state_is_looked_at_again),
+		TEST(a_long_gap_breaks_holds),
+		TEST(a_short_gap_does_not),
+		TEST(a_clock_put_back_by_days_begins_anew),
 	};
 	return cmocka_run_group_tests_name("rule_time", tests, NULL, NULL);
 }
