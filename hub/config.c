@@ -182,7 +182,8 @@ static int load_endpoints(struct config *c, const struct yaml_node *list, struct
 			r = yaml_err(c->doc, list->vals[i], e, -EINVAL,
 				     "endpoint \"%s\": give url or url_file, one of the two",
 				     p->name);
-		const char **paths[] = {&p->url_file, &p->secret_file, &p->ca_file};
+		const char **paths[] = {&p->url_file, &p->secret_file, &p->template_file,
+					&p->ca_file};
 		if (!r)
 			r = make_all_absolute(c, paths, COUNT_OF(paths), e);
 	}

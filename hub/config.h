@@ -41,6 +41,8 @@ struct endpoint_conf {
 	const char *url, *url_file; /* one of the two; a URL with a key in it belongs into a file */
 	const char *dialect;	    /* name of a webhook adapter */
 	const char *secret_file;    /* "whsec_…" for standard */
+	const char *template_file;  /* a text of ops' own; NULL = the dialect's */
+	const char *content_type;   /* of dialect template; NULL = JSON */
 	const char *ca_file;	    /* PEM; NULL = the system's */
 	int64_t timeout_us;	    /* one attempt, all in all */
 	const char *rate;	    /* "20/min", "100/min 5/s"; NULL = the dialect's, "none" */

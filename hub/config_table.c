@@ -189,9 +189,15 @@ static const struct yaml_field endpoint_fields[] = {
 	{"url_file", YAML_T_STR, offsetof(struct endpoint_conf, url_file), "", 0, 0, NULL,
 	 "File with the URL, when there is a key in it"},
 	{"dialect", YAML_T_STR, offsetof(struct endpoint_conf, dialect), "standard", 0, 0, NULL,
-	 "Webhook adapter"},
+	 "standard, cloudevents, alertmanager, wecom, dingtalk, feishu, slack, pagerduty, ntfy, "
+	 "gotify or template"},
 	{"secret_file", YAML_T_STR, offsetof(struct endpoint_conf, secret_file), "", 0, 0, NULL,
-	 "File with the secret (standard: whsec_…; two lines while a key is rotated)"},
+	 "File with the secret (standard: whsec_…; two lines, the newer first, while a key is "
+	 "rotated)"},
+	{"template_file", YAML_T_STR, offsetof(struct endpoint_conf, template_file), "", 0, 0, NULL,
+	 "Text of your own, with places like {case.title}; dialect template: the whole body"},
+	{"content_type", YAML_T_STR, offsetof(struct endpoint_conf, content_type), "", 0, 0, NULL,
+	 "Of dialect template's body (default: application/json)"},
 	{"ca_file", YAML_T_STR, offsetof(struct endpoint_conf, ca_file), "", 0, 0, NULL,
 	 "PEM of the CA to check the receiver against; else the system's"},
 	{"timeout", YAML_T_DURATION, offsetof(struct endpoint_conf, timeout_us), "15s",

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "../adapters/webhook/text.h"
 #include "log.h"
 #include "sender.h"
 #include "times.h"
@@ -47,6 +48,31 @@ static int load_secrets(const struct endpoint_conf *c, struct err *e, struct end
 		p->target.secret[p->target.nsecrets++] = line;
 	}
 	return 0;
+}
+
+static int load_template(const struct config *conf, const struct endpoint_conf *c, struct err *e,
+			 struct endpoint *p)
+{
+	bool body = p->adapter->takes == WEBHOOK_BODY_TEMPLATE;
+	auto_free char *text = NULL;
+	size_t n, bad;
+	p->target.lang = conf->lang;
+	p->target.content_type = slice_of(c->content_type);
+	if (given(c->content_type) && !body)
+		return err_set(e, -EINVAL, "key \"content_type\" is for dialect template only");
+	if (!given(c->template_file))
+		return 0;
+	if (p->adapter->takes == WEBHOOK_NO_TEMPLATE)
+		return err_set(e, -EINVAL, "dialect \"%s\" takes no template_file",
+			       p->adapter->name);
+	int rc = file_read(c->template_file, WEBHOOK_TEXT_MAX, &text, &n, e);
+	if (rc)
+		return rc;
+	if (!slice_utf8_ok((struct slice){text, n}, &bad))
+		return err_set(e, -EINVAL, "%s: not UTF-8 at byte %zu", c->template_file, bad);
+	rc = webhook_text_parse((struct slice){text, n}, body, e, &p->text);
+	p->target.text = p->text;
+	return rc ? err_prefix(e, rc, "%s", c->template_file) : 0;
 }
 
 /* One of "20/min", "5/s", "100/h". */
@@ -103,6 +129,8 @@ static int load(const struct config *conf, const struct endpoint_conf *c, struct
 	if (!rc)
 		rc = load_secrets(c, e, p);
 	if (!rc)
+		rc = load_template(conf, c, e, p);
+	if (!rc)
 		rc = p->adapter->check(&p->target, e);
 	return rc;
 }
@@ -126,6 +154,7 @@ void endpoint_done(struct endpoint *p)
 	if (p->secrets)
 		explicit_bzero(p->secrets, strlen(p->secrets));
 	free(p->secrets);
+	webhook_text_free(p->text);
 	*p = (struct endpoint){0};
 }
 

@@ -17,6 +17,7 @@ struct endpoint {
 	struct pace_limit limits[PACE_LIMITS];
 	bool literal;	     /* the URL has an address, not a name: where it leads is ops' word */
 	char *url, *secrets; /* owned; target points into them */
+	struct webhook_text *text; /* owned; NULL: the dialect's own words */
 };
 
 /* Errors name the endpoint and the file, never a URL or secret: -EINVAL, and those of file_read. */

@@ -136,12 +136,11 @@ static void report(struct notify *n, const struct notify_job *j, const struct en
 	       KS("why", j->detail), KI("attempt", j->attempts + 1), KI("not_logged", held));
 }
 
-static void answered(struct notify *n, const struct notify_job *j, const struct endpoint *p,
-		     const struct sender_result *r)
+static void answered(struct notify *n, const struct notify_job *j, const struct endpoint *p)
 {
 	struct pace *pace = &receiver_of(n, p)->pace;
 	uint64_t seed = hash64(j->message_id, (uint64_t)j->attempts);
-	if (!pace_answer(pace, !j->unwell, r->retry_after_us, seed, times_mono_us()))
+	if (!pace_answer(pace, !j->unwell, j->rest_us, seed, times_mono_us()))
 		return;
 	n->circuits_open += pace_open(pace) ? 1 : -1;
 	metric_set(M_CIRCUITS_OPEN, (uint64_t)n->circuits_open);
@@ -162,7 +161,7 @@ static void take_results(struct notify *n)
 		receiver_of(n, p)->in_flight--;
 		notify_job_judge(j, p, n->conf->notify.retry_scale_pct, &r);
 		report(n, j, p);
-		answered(n, j, p, &r);
+		answered(n, j, p);
 	}
 }
 

@@ -97,22 +97,23 @@ void notify_job_retry(struct notify_job *j, int64_t scale_pct, int64_t retry_aft
 void notify_job_judge(struct notify_job *j, const struct endpoint *p, int64_t scale_pct,
 		      const struct sender_result *r)
 {
-	const char *why = r->why;
+	struct webhook_answer a = {.why = r->why};
 	enum webhook_verdict verdict = WEBHOOK_RETRY;
 	j->status = r->status;
 	j->latency_us = r->latency_us;
 	j->answer_n = r->answer_n;
 	memcpy(j->answer, r->answer, r->answer_n);
 	if (r->status)
-		verdict = p->adapter->classify(r->status, (struct slice){r->answer, r->answer_n},
-					       &why);
+		verdict =
+			p->adapter->classify(r->status, (struct slice){r->answer, r->answer_n}, &a);
+	j->rest_us = MAX_OF(r->retry_after_us, a.wait_us);
 	char text[NOTIFY_DETAIL_MAX];
-	snprintf(text, sizeof text, "%s%s%s", why, r->status && r->why[0] ? "; " : "",
+	snprintf(text, sizeof text, "%s%s%s", a.why, r->status && r->why[0] ? "; " : "",
 		 r->status ? r->why : "");
 	j->disable = verdict == WEBHOOK_DISABLE;
 	j->unwell = verdict == WEBHOOK_RETRY;
 	if (verdict == WEBHOOK_RETRY)
-		notify_job_retry(j, scale_pct, r->retry_after_us, text);
+		notify_job_retry(j, scale_pct, j->rest_us, text);
 	else
 		notify_job_dead(j, text);
 	if (verdict == WEBHOOK_ACCEPTED)

@@ -30,6 +30,7 @@ struct notify_job {
 	bool disable;	 /* the endpoint wants no more */
 	bool unwell;	 /* the receiver is at fault, not the message */
 	int64_t wait_us; /* NOTIFY_RETRY: until the next attempt */
+	int64_t rest_us; /* the receiver wants nothing at all for so long */
 	int status;	 /* HTTP; 0 = no answer */
 	int64_t latency_us;
 	char detail[NOTIFY_DETAIL_MAX]; /* why, for ops; holds no URL and no secret */

@@ -18,11 +18,16 @@
 	(512 * 1024)		/* the largest that any receiver takes; a dialect has its own */
 #define WEBHOOK_ANSWER_MAX 1024 /* how much of an answer is kept and shown to classify */
 
+struct webhook_text; /* a text with places to fill in: text.h */
+
 /* What a message is sent to; all borrowed. Secrets are in the form in which ops write them. */
 struct webhook_target {
 	struct slice url;
 	struct slice secret[WEBHOOK_SECRETS_MAX]; /* the newest first */
 	size_t nsecrets;
+	int lang;			 /* enum lang: of the words that the dialect adds */
+	const struct webhook_text *text; /* of ops' own (template_file); NULL: the alert's text */
+	struct slice content_type;	 /* of a body of ops' own; empty: JSON */
 };
 
 /* One message; all borrowed. Whatever is not `now_us` is the same on every attempt. */
@@ -49,6 +54,19 @@ enum webhook_verdict {
 };
 extern const char *const webhook_verdict_names[]; /* "accepted", "retry", "final", "disable" */
 
+/* What an answer means, beside the verdict. */
+struct webhook_answer {
+	const char *why; /* one sentence for ops: what it means, what to do; static text */
+	int64_t wait_us; /* the receiver wants nothing at all for so long; 0: it does not say */
+};
+
+/* What becomes of endpoints[].template_file. */
+enum webhook_template {
+	WEBHOOK_NO_TEMPLATE,   /* the dialect has a form of its own: refused */
+	WEBHOOK_TEXT_TEMPLATE, /* the text that people read; without it, the alert's */
+	WEBHOOK_BODY_TEMPLATE, /* the whole body; required */
+};
+
 #define WEBHOOK_LIMITS 2
 struct webhook_limit { /* at most n messages in any span_us; n 0: none */
 	unsigned n;
@@ -58,6 +76,7 @@ struct webhook_limit { /* at most n messages in any span_us; n 0: none */
 struct webhook_adapter {
 	const char *name; /* as in endpoints[].dialect */
 	const char *help; /* one line */
+	enum webhook_template takes;
 	/* What the receiver allows; endpoints[].rate takes its place. */
 	struct webhook_limit limits[WEBHOOK_LIMITS];
 	/* Are URL and secrets of the dialect's form? Called at start. -EINVAL, e says what is
@@ -67,9 +86,8 @@ struct webhook_adapter {
 	 * cut; -EINVAL, -EIO, -ENOMEM. Any failure is final for the message. */
 	int (*compose)(const struct webhook_target *t, const struct webhook_message *m,
 		       struct webhook_request *ret, struct err *e);
-	/* status: HTTP status of a complete head; body: its first WEBHOOK_ANSWER_MAX bytes. Why in
-	 * one sentence for ops goes to `why` (static text). */
-	enum webhook_verdict (*classify)(int status, struct slice body, const char **why);
+	/* status: HTTP status of a complete head; body: its first WEBHOOK_ANSWER_MAX bytes. */
+	enum webhook_verdict (*classify)(int status, struct slice body, struct webhook_answer *ret);
 };
 
 /* NULL-terminated; in the order of help texts. */
@@ -81,7 +99,8 @@ const struct webhook_adapter *webhook_adapter_find(struct slice name); /* NULL: 
  * retry; 410 disable; other 4xx final. A redirect is a failure, never followed: retried, because
  * it is a mistake of set-up that ops can mend while the alert is still owed.
  */
-enum webhook_verdict webhook_classify_http(int status, const char **why);
+enum webhook_verdict webhook_classify_http(int status, struct slice body,
+					   struct webhook_answer *ret);
 
 void webhook_request_init(struct webhook_request *r);
 void webhook_request_done(struct webhook_request *r); /* safe on a zeroed struct */

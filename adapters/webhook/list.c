@@ -1,11 +1,14 @@
 #include "adapter.h"
 
-extern const struct webhook_adapter webhook_standard;
+#define DIALECTS(x)                                                                        \
+	x(standard) x(cloudevents) x(alertmanager) x(wecom) x(dingtalk) x(feishu) x(slack) \
+		x(pagerduty) x(ntfy) x(gotify) x(template)
 
-const struct webhook_adapter *const webhook_adapters[] = {
-	&webhook_standard,
-	NULL,
-};
+#define DECLARE(name) extern const struct webhook_adapter webhook_##name;
+#define ADDRESS(name) &webhook_##name,
+DIALECTS(DECLARE)
+
+const struct webhook_adapter *const webhook_adapters[] = {DIALECTS(ADDRESS) NULL};
 
 const char *const webhook_verdict_names[] = {"accepted", "retry", "final", "disable"};
 
@@ -40,15 +43,17 @@ static const struct {
 	{500, 599, WEBHOOK_RETRY, "the receiver failed"},
 };
 
-enum webhook_verdict webhook_classify_http(int status, const char **why)
+enum webhook_verdict webhook_classify_http(int status, struct slice body,
+					   struct webhook_answer *ret)
 {
+	(void)body;
 	for (size_t i = 0; i < COUNT_OF(by_status); i++) {
 		if (status >= by_status[i].from && status <= by_status[i].to) {
-			*why = by_status[i].why;
+			*ret = (struct webhook_answer){.why = by_status[i].why};
 			return by_status[i].verdict;
 		}
 	}
-	*why = "the answer is not HTTP as it is known";
+	*ret = (struct webhook_answer){.why = "the answer is not HTTP as it is known"};
 	return WEBHOOK_RETRY;
 }
 

@@ -15,13 +15,12 @@
 
 #include "../../hub/crypto.h"
 #include "../../hub/times.h"
+#include "compose.h"
 
 #define SECRET_PREFIX "whsec_"
 #define KEY_MIN 24 /* bytes, as the specification says */
 #define KEY_MAX 64
 #define BODY_MAX 20000
-#define CUT_TEXT_MAX 1024
-#define CUT_DEPTH_MAX 8
 
 static int decode_key(struct slice secret, struct buf *key)
 {
@@ -49,56 +48,6 @@ static int standard_check(const struct webhook_target *t, struct err *e)
 	return 0;
 }
 
-/* At most max bytes of s, never half a character. */
-static struct slice cut_text(struct slice s, size_t max)
-{
-	if (s.n <= max)
-		return s;
-	while (max && ((unsigned char)s.p[max] & 0xC0) == 0x80)
-		max--;
-	return (struct slice){s.p, max};
-}
-
-static void put_cut(struct buf *b, const struct json *v, unsigned depth)
-{
-	if (json_kind(v) == JSON_K_STRING) {
-		json_put_str(b, cut_text(json_str(v), CUT_TEXT_MAX));
-		return;
-	}
-	if (json_kind(v) != JSON_K_OBJECT || depth == 0) {
-		json_put_value(b, v);
-		return;
-	}
-	buf_putc(b, '{');
-	for (void *it = json_first(v); it; it = json_next(v, it)) {
-		if (depth == CUT_DEPTH_MAX && slice_is(json_key(it), "fields"))
-			continue;
-		if (b->p[b->n - 1] != '{')
-			buf_putc(b, ',');
-		json_put_str(b, json_key(it));
-		buf_putc(b, ':');
-		put_cut(b, json_val(it), depth - 1);
-	}
-	buf_putc(b, '}');
-}
-
-/* Put the members that are not in the alert behind its last one. */
-static void put_extra(struct buf *b, struct slice case_url, bool cut)
-{
-	if (!case_url.n && !cut)
-		return;
-	b->n--; /* reopen the object */
-	if (case_url.n) {
-		json_put_key(b, "url");
-		json_put_str(b, case_url);
-	}
-	if (cut) {
-		json_put_key(b, "cut");
-		buf_puts(b, "true");
-	}
-	buf_putc(b, '}');
-}
-
 static void put_body(struct buf *b, const struct webhook_message *m, bool cut)
 {
 	char ts[TIMES_RFC3339_MAX];
@@ -108,11 +57,7 @@ static void put_body(struct buf *b, const struct webhook_message *m, bool cut)
 	json_put_key(b, "timestamp");
 	json_put_str(b, slice_of(ts));
 	json_put_key(b, "data");
-	if (cut)
-		put_cut(b, m->alert, CUT_DEPTH_MAX);
-	else
-		json_put_value(b, m->alert);
-	put_extra(b, m->case_url, cut);
+	webhook_put_alert(b, m, cut);
 	buf_putc(b, '}');
 }
 
@@ -172,17 +117,11 @@ static int standard_compose(const struct webhook_target *t, const struct webhook
 	return rc ? err_set(e, rc, "the message cannot be signed") : 0;
 }
 
-static enum webhook_verdict standard_classify(int status, struct slice body, const char **why)
-{
-	(void)body; /* the status says it all in this dialect */
-	return webhook_classify_http(status, why);
-}
-
 extern const struct webhook_adapter webhook_standard;
 const struct webhook_adapter webhook_standard = {
 	.name = "standard",
 	.help = "Standard Webhooks: signed JSON (secret_file: whsec_…, one a line)",
 	.check = standard_check,
 	.compose = standard_compose,
-	.classify = standard_classify,
+	.classify = webhook_classify_http,
 };

@@ -268,9 +268,9 @@ static void test_classify(void **state)
 		{600, WEBHOOK_RETRY},	 {999, WEBHOOK_RETRY},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		const char *why = NULL;
-		enum webhook_verdict v = standard()->classify(cases[i].status, SL("{}"), &why);
-		if (v != cases[i].want || !why || !why[0])
+		struct webhook_answer a = {0};
+		enum webhook_verdict v = standard()->classify(cases[i].status, SL("{}"), &a);
+		if (v != cases[i].want || !a.why || !a.why[0])
 			fail_msg("%d: %s", cases[i].status, webhook_verdict_names[v]);
 	}
 }
