@@ -8,6 +8,9 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "json.h"
 #include "rule.h"
@@ -17,17 +20,22 @@
 
 #define AI_EVENTS "../shared/samples/ai-events/"
 
-static struct rules *load(void)
+static struct rules *load_from(const char *dir)
 {
 	struct rule_report report;
 	struct rules *set = NULL;
 	rule_report_init(&report);
-	if (rules_load("rules", &report, &set))
+	if (rules_load(dir, &report, &set))
 		fail_msg("%s", buf_str(&report.errors));
 	if (strstr(buf_str(&report.warnings), "fields.yaml")) /* others depend on today's date */
 		fail_msg("%s", buf_str(&report.warnings));
 	rule_report_done(&report);
 	return set;
+}
+
+static struct rules *load(void)
+{
+	return load_from("rules");
 }
 
 /* ---- examples ---- */
@@ -45,10 +53,8 @@ static void fail_example(const struct rule *rule, const struct rule_example *x,
 		 buf_str(&b));
 }
 
-static void every_example_does_what_it_says(void **state)
+static void run_examples(struct rules *set)
 {
-	(void)state;
-	struct rules *set = load();
 	struct example_result *got = mem_new(sizeof *got);
 	assert_non_null(got);
 	for (size_t i = 0; i < rules_count(set); i++) {
@@ -65,6 +71,13 @@ static void every_example_does_what_it_says(void **state)
 		rules_unref(alone);
 	}
 	free(got);
+}
+
+static void every_example_does_what_it_says(void **state)
+{
+	(void)state;
+	struct rules *set = load();
+	run_examples(set);
 	rules_unref(set);
 }
 
@@ -395,6 +408,67 @@ static void each_word_of_two_vendors_is_one_rule_s(void **state)
 	rules_unref(set);
 }
 
+/* ---- the page ---- */
+
+#define PAGE "rules/README.md"
+#define BLOCK "```yaml\nrules:"
+
+static void write_block(const char *dir, size_t number, const char *text, size_t n)
+{
+	char path[256];
+	snprintf(path, sizeof path, "%s/%zu.yaml", dir, number);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Those of the page go by the lists that are shipped. */
+static void link_lists(const char *dir)
+{
+	static const char *const lists[] = {"fields.yaml", "kinds.yaml", "schedules.yaml"};
+	for (size_t i = 0; i < COUNT_OF(lists); i++) {
+		char path[256], to[PATH_MAX], here[PATH_MAX];
+		snprintf(path, sizeof path, "%s/%s", dir, lists[i]);
+		snprintf(here, sizeof here, "rules/%s", lists[i]);
+		assert_non_null(realpath(here, to));
+		assert_int_equal(symlink(to, path), 0);
+	}
+}
+
+static void remove_dir(const char *dir)
+{
+	DIR *d = opendir(dir);
+	assert_non_null(d);
+	for (struct dirent *f; (f = readdir(d));)
+		(void)unlinkat(dirfd(d), f->d_name, 0);
+	closedir(d);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void the_page_s_rules_are_good(void **state)
+{
+	(void)state;
+	struct err e;
+	char *page, dir[] = "/tmp/test_packs.XXXXXX";
+	size_t n, blocks = 0;
+	assert_int_equal(file_read(PAGE, 1024 * 1024, &page, &n, &e), 0);
+	assert_non_null(mkdtemp(dir));
+	link_lists(dir);
+	for (const char *at = page; (at = strstr(at, BLOCK)); blocks++) {
+		at += strlen("```yaml\n");
+		const char *end = strstr(at, "```");
+		assert_non_null(end);
+		write_block(dir, blocks, at, (size_t)(end - at));
+	}
+	struct rules *set = load_from(dir);
+	remove_dir(dir);
+	assert_true(blocks >= 4 && rules_count(set) >= blocks);
+	run_examples(set);
+	rules_unref(set);
+	free(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +477,7 @@ int main(void)
 		cmocka_unit_test(every_rule_has_a_reason),
 		cmocka_unit_test(each_sight_is_one_rule_s_business),
 		cmocka_unit_test(each_word_of_two_vendors_is_one_rule_s),
+		cmocka_unit_test(the_page_s_rules_are_good),
 	};
 	return cmocka_run_group_tests_name("packs", tests, NULL, NULL);
 }
