@@ -1,0 +1,244 @@
+"""gridhub rule test, list and kinds: what they print, how they exit; packs that are too large, twice there or nonsense."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+from conftest import HUB, ROOT
+
+RULES = """\
+rules:
+  - id: bin.full
+    class: bin
+    when: fill_pct >= 85.0
+    for: 20m
+    clear: fill_pct < 75.0
+    kind: event-0192
+    title: {zh-CN: "{device.name}满"}
+    examples:
+      - of: filled, then emptied
+        interval: 10m
+        readings: [0: {fill_pct: 86}, 10m: {fill_pct: 87}, 25m: {fill_pct: 3}]
+        expect: [open 20m, recover 25m]
+"""
+BARE = """\
+  - id: bin.wrong
+    event: true
+    when: wrong_drop
+    kind: event-0193
+    title: {zh-CN: t}
+"""
+WRONG = RULES.replace("open 20m", "open 10m").replace("of: filled, then emptied", 'of: "filled, and #1"')
+
+
+@pytest.fixture
+def packs(tmp_path):
+    def write(text=RULES, name="a.yaml"):
+        (tmp_path / name).write_text(text)
+        return tmp_path
+    return write
+
+
+def rule(*args, cwd=None, env=None, timeout=30):
+    done = subprocess.run([HUB, "rule", *map(str, args)], capture_output=True, text=True, timeout=timeout, check=False,
+                          cwd=cwd, env={**os.environ, "GRIDHUB_CONFIG": "", **(env or {})})
+    done.lines = [json.loads(line) for line in done.stdout.splitlines()] if "--tap" not in args else []
+    return done
+
+
+def test_the_shipped_rules_do_what_their_examples_say():
+    done = rule("test", "--strict", ROOT / "rules")
+    assert done.returncode == 0, done.stderr
+    last = done.lines[-1]
+    assert last["rules"] >= 38 and last["examples"] >= 2 * last["rules"]
+    assert last["failed"] == last["without_examples"] == 0 and len(done.lines) == last["examples"] + 1
+
+
+def test_an_example_that_holds(packs):
+    done = rule("test", packs())
+    assert done.returncode == 0 and "1 passed, 0 failed" in done.stderr
+    assert done.lines == [
+        {"rule": "bin.full", "example": "filled, then emptied", "file": f"{packs()}/a.yaml", "line": 10, "ok": True},
+        {"rules": 1, "examples": 1, "passed": 1, "failed": 0, "without_examples": 0}]
+
+
+def test_an_example_that_does_not_is_explained(packs):
+    done = rule("test", packs(WRONG))
+    assert done.returncode == 1
+    first, last = done.lines
+    assert (first["ok"], first["expected"], first["came"]) == (False, ["open 10m", "recover 25m"], ["open 20m", "recover 25m"])
+    assert first["looks"] == [
+        {"at": "0", "device": "device", "fields": {"fill_pct": 86}, "phase": "pending"},
+        {"at": "10m", "device": "device", "fields": {"fill_pct": 87}, "phase": "pending"},
+        {"at": "20m", "device": "device", "phase": "firing"},
+        {"at": "25m", "device": "device", "fields": {"fill_pct": 3}, "phase": "ok"}]
+    assert last["failed"] == 1
+    for text in ("a.yaml:10:9: rule bin.full", "expected  open 10m, recover 25m", "came      open 20m, recover 25m",
+                 '10m  device {"fill_pct":87} → pending', "20m  device (time runs out) → firing"):
+        assert text in done.stderr, done.stderr
+
+
+def test_a_condition_that_fails_says_why(packs):
+    done = rule("test", packs(WRONG.replace("fill_pct: 87", "fill_pct: full")))
+    look = done.lines[0]["looks"][1]
+    assert look["phase"] == "pending" and "no such overload" in look["fault"] and "no such overload" in done.stderr
+
+
+def test_tap(packs):
+    done = rule("test", "--tap", packs(WRONG + BARE))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "not ok 1 - bin.full: filled, and  1" and lines[-1] == "1..1"  # a # would begin a directive
+    assert all(line.startswith("# ") for line in lines[1:-1]) and any("came      open 20m" in line for line in lines)
+    assert rule("test", "--tap", packs()).stdout == "ok 1 - bin.full: filled, then emptied\n1..1\n"
+    done = rule("test", "--tap", packs("rules: 7\n"))
+    assert done.returncode == 1 and done.stdout == "Bail out! the rules cannot be loaded\n"
+
+
+def test_rules_without_examples_are_counted(packs):
+    done = rule("test", packs(RULES + BARE))
+    assert done.returncode == 0 and "rules without examples: 1 (bin.wrong)" in done.stderr
+    assert done.lines[-1]["without_examples"] == 1
+    assert rule("test", "--strict", packs(RULES + BARE)).returncode == 1
+
+
+def test_one_rule_only(packs):
+    both = WRONG + RULES.replace("rules:\n", "").replace("bin.full", "bin.too")
+    assert rule("test", "--rule", "bin.too", packs(both)).lines[-1] == {
+        "rules": 1, "examples": 1, "passed": 1, "failed": 0, "without_examples": 0}
+    done = rule("test", "--rule", "bin.ful", packs(both))
+    assert done.returncode == 2 and 'did you mean "bin.full"?' in done.stderr and done.stdout == ""
+
+
+def test_several_folders(packs, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.yaml").write_text(WRONG)
+    done = rule("test", packs(), tmp_path / "b")
+    assert done.returncode == 1 and done.lines[-1] == {
+        "rules": 2, "examples": 2, "passed": 1, "failed": 1, "without_examples": 0}
+
+
+def test_the_folder_is_the_configurations_or_the_one_at_hand(packs, tmp_path, make_hub):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "a.yaml").write_text(RULES)
+    assert rule("test", cwd=tmp_path).returncode == 0
+    hub = make_hub(rules={"a.yaml": WRONG}, broker=False, start=False, migrate=False)
+    for argv, env in ((("--config", hub.path), {}), ((), {"GRIDHUB_CONFIG": str(hub.path)})):
+        done = rule("test", *argv, cwd=tmp_path, env=env)
+        assert done.returncode == 1 and done.lines[-1]["failed"] == 1, done.stderr
+    done = rule("test", "--config", "/nonexistent.yaml", cwd=tmp_path)
+    assert done.returncode == 1 and "/nonexistent.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("argv", [("test", "--rulez"), ("list", "a", "b"), ("kinds", "a", "b"), ("tset",), ()])
+def test_bad_usage(argv, tmp_path):
+    assert rule(*argv, cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("verb", ["test", "list", "kinds"])
+def test_help_and_bad_rules(verb, packs):
+    done = subprocess.run([HUB, "rule", verb, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: gridhub rule {verb}")
+    done = rule(verb, packs(RULES.replace("when: ", "when: (")))
+    assert done.returncode == 1 and "a.yaml:4:" in done.stderr and done.stdout == ""
+
+
+def test_list(packs):
+    done = rule("list", packs(RULES + BARE + "    shadow: true\n"))
+    assert done.returncode == 0
+    full, wrong = done.lines
+    assert full == {"rule": "bin.full", "class": "bin", "when": "fill_pct >= 85.0", "for": "20m", "event": False,
+                    "scope": "device", "shadow": False, "kind": "event-0192", "severity": "normal", "examples": 1,
+                    "file": f"{packs()}/a.yaml", "line": 2}
+    assert wrong["shadow"] is wrong["event"] is True and wrong["class"] == "any" and wrong["examples"] == 0
+    shipped = rule("list", ROOT / "rules").lines
+    assert len({r["rule"] for r in shipped}) == len(shipped) and all(r["kind_name"] for r in shipped)
+
+
+def test_kinds(packs):
+    done = rule("kinds", ROOT / "rules")
+    kinds = {k["kind"]: k for k in done.lines}
+    assert done.returncode == 0 and len(kinds) >= 30
+    assert kinds["event-0192"]["name"] == {"zh-CN": "垃圾满溢", "en": "bin overflow"}
+    assert all(k["department"]["zh-CN"] and k["limit"] and k["unit"] in ("natural", "urgent", "work") for k in done.lines)
+    done = rule("kinds", packs())
+    assert done.returncode == 1 and "there is no kinds.yaml" in done.stderr
+
+
+# ---- too much, twice, nonsense ----
+
+
+def pack(n, first=0):
+    fields = ("fill_pct", "temp_c", "humidity_pct", "gas_ppm", "tilt_deg", "noise_db", "pm25", "voltage_mv")
+    out = ["rules:\n"]
+    for i in range(first, first + n):
+        a, b = fields[i % 8], fields[(i + 3) % 8]
+        out.append(f"  - id: r{i}\n    when: {a} > {i % 90}.0 && {b} < {i % 50}.5 || has({b}) && {b} > {1000 + i}.0\n"
+                   f"    for: {i % 30}m\n    clear: {a} < {i % 90 - 3}.0\n    kind: event-0192\n"
+                   f"    title: {{zh-CN: \"{{device.name}}{{{a}}}\"}}\n"
+                   f"    examples:\n      - {{interval: 15m, readings: [0: {{{a}: 999, {b}: 0}}, 30m: {{{a}: 999, {b}: 0}}, "
+                   f"1h: {{{a}: -9, {b}: 99}}], expect: [open {i % 30}m, recover 1h]}}\n")
+    return "".join(out)
+
+
+@pytest.fixture
+def many(tmp_path):
+    for i in range(10):
+        (tmp_path / f"p{i}.yaml").write_text(pack(1000, 1000 * i))
+    for name in ("fields.yaml", "kinds.yaml"):
+        (tmp_path / name).write_text((ROOT / "rules" / name).read_text())
+    return tmp_path
+
+
+def test_ten_thousand_rules_load_in_two_seconds_and_not_one_more(many):
+    began = time.monotonic()
+    done = subprocess.run([HUB, "check", "--rules", many], capture_output=True, text=True, timeout=60, check=False)
+    took = time.monotonic() - began
+    assert json.loads(done.stdout) == {"rules": 10000, "errors": 0, "warnings": 0}, done.stderr
+    assert took < 2 or "release" not in str(HUB), took
+    (many / "q.yaml").write_text(pack(1, 10000))
+    done = subprocess.run([HUB, "check", "--rules", many], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "q.yaml:2:5: more rules than a set can hold" in done.stderr
+
+
+def test_the_examples_of_many_rules_run_in_seconds(many):
+    began = time.monotonic()
+    done = rule("test", many, timeout=120)
+    assert done.returncode == 0 and done.lines[-1]["passed"] == 10000
+    assert time.monotonic() - began < 10 or "release" not in str(HUB)
+
+
+def test_unknown_names_by_the_thousand_do_not_slow_it_down(tmp_path):
+    (tmp_path / "fields.yaml").write_text((ROOT / "rules" / "fields.yaml").read_text())
+    for i in range(5):
+        (tmp_path / f"p{i}.yaml").write_text(pack(1000, 1000 * i).replace("fill_pct", f"fill_pkt_{i}").replace("temp_", "tmp_"))
+    began = time.monotonic()
+    done = subprocess.run([HUB, "check", "--rules", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["warnings"] > 1000
+    assert len(done.stderr.splitlines()) < 110 and 'did you mean "temp_c"?' in done.stderr
+    assert time.monotonic() - began < 2 or "release" not in str(HUB)
+
+
+def test_the_same_rule_in_two_files(packs):
+    packs()
+    done = rule("list", packs(RULES, "b.yaml"))
+    assert done.returncode == 1 and f'b.yaml:2:1: rule "bin.full" is here twice (first in {packs()}/a.yaml:2)' in done.stderr
+
+
+@pytest.mark.parametrize("old, new, told", [
+    ("fill_pct >= 85.0", "fill_pct >= 85.0" + " && fill_pct >= 85.0" * 5000, "a.yaml:4:11: key \"when\": longer than 16384"),
+    ("fill_pct >= 85.0", "(" * 10000 + "1", "a.yaml:4:111: key \"when\": nested deeper"),
+    ("for: 20m", "for: " + "{night: " * 40 + "1" + "}" * 40, "a.yaml:5:"),
+    ("open 20m", "x" * 100000, "a.yaml:13:18: key \"expect\": \"xxxxx"),
+    ("interval: 10m", "interval: 1000000d", "a.yaml:11:19: key \"interval\""),
+    ("of: filled, then emptied", "of: [a]", "a.yaml:10:13: key \"of\": a list where a text was expected"),
+    ("0: {fill", "0: {fill_pct: 1, fill", "is here twice"),
+    ("kind: event-0192", "kind: &a event-0192", "anchors and aliases"),
+])
+def test_nonsense_is_refused_with_its_place(packs, old, new, told):
+    assert old in RULES
+    done = rule("test", packs(RULES.replace(old, new, 1)))
+    assert done.returncode == 1 and told in done.stderr, done.stderr[:2000]
+    assert len(done.stderr) < 4000
