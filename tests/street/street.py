@@ -61,7 +61,7 @@ class Bin(Device):
     """Rubbish falls in, the lorry comes. An incident is an overflow, or a smouldering fire where `hot`."""
 
     KG_FULL = 60.0
-    CATEGORIES = ("kitchen", "recyclable", "hazardous", "other")
+    CATEGORIES = {"kitchen": "厨余垃圾", "recyclable": "可回收物", "hazardous": "有害垃圾", "other": "其他垃圾"}
 
     def __init__(self, row, rng, now):
         super().__init__(row, rng, now)
@@ -87,7 +87,7 @@ class Bin(Device):
         yield from super().step(now)
         if self.wrong:
             self.wrong -= 1
-            category = self.rng.choice([c for c in self.CATEGORIES if not self.name.endswith(c)])
+            category = self.rng.choice([text for c, text in self.CATEGORIES.items() if not self.name.endswith(c)])
             yield self.message("event", wrong_drop=True, drop_category=category, drop_kg=rounded(self.rng.uniform(0.2, 2)))
 
     def report(self, _now):
