@@ -51,6 +51,12 @@ static void put_key_text(struct buf *b, const char *key, struct slice s)
 	json_put_str(b, s);
 }
 
+static void put_why(struct buf *b, const char *what, const char *why)
+{
+	if (why)
+		buf_printf(b, "%s%s", what, why);
+}
+
 static void trace_look(void *ctx, const struct example_look *l)
 {
 	struct trace *t = ctx;
@@ -62,15 +68,28 @@ static void trace_look(void *ctx, const struct example_look *l)
 	times_format_duration(l->at_us, at);
 	if (l->step)
 		reading_fields_json(&l->step->reading, &fields);
-	buf_printf(t->text, "    %8s  %s%s%s → %s%s%s\n", at, l->device->name, l->step ? " " : "",
-		   l->step ? buf_str(&fields) : " (time runs out)", phase_names[l->phase],
-		   l->fault ? "; " : "", l->fault ? l->fault : "");
+	buf_printf(t->text, "    %8s  %s%s%s → %s", at, l->device->name, l->step ? " " : "",
+		   l->step ? buf_str(&fields) : " (time runs out)", phase_names[l->phase]);
+	put_why(t->text, "; when: ", l->when);
+	put_why(t->text, "; clear: ", l->clear);
+	if (l->values.n)
+		buf_printf(t->text, "; %.*s", SL_FMT(l->values));
+	put_why(t->text, "; ", l->fault);
+	buf_putc(t->text, '\n');
 	buf_puts(t->json, t->n > 1 ? ",{" : "{");
 	put_key_text(t->json, "at", slice_of(at));
 	put_key_text(t->json, "device", slice_of(l->device->name));
 	if (l->step) {
 		json_put_key(t->json, "fields");
 		buf_put_slice(t->json, buf_slice(&fields));
+	}
+	if (l->when)
+		put_key_text(t->json, "when", slice_of(l->when));
+	if (l->clear)
+		put_key_text(t->json, "clear", slice_of(l->clear));
+	if (l->values.n) {
+		json_put_key(t->json, "values");
+		buf_put_slice(t->json, l->values);
 	}
 	put_key_text(t->json, "phase", slice_of(phase_names[l->phase]));
 	if (l->fault)

@@ -145,10 +145,8 @@ static void note_fault(const struct look *l, const struct rule *rule, enum cel_f
 			 l->d->name, cel_fault_texts[why]);
 }
 
-enum truth rule_truth(const struct look *l, const struct rule *rule, const struct cel_program *p)
+static enum truth answer(const struct look *l, const struct rule *rule, struct cel_value v)
 {
-	struct rule_states *s = l->s;
-	struct cel_value v = rule->code->asks ? rule_value(l, p) : cel_eval(s->vm, p, s->slots);
 	if (v.type == CEL_BOOL)
 		return v.b ? YES : NO;
 	if (v.type == CEL_ERROR && v.n == CEL_F_MISSING)
@@ -156,6 +154,16 @@ enum truth rule_truth(const struct look *l, const struct rule *rule, const struc
 	else
 		note_fault(l, rule, v.type == CEL_ERROR ? (enum cel_fault)v.n : CEL_F_OVERLOAD);
 	return HOLD;
+}
+
+enum truth rule_truth(const struct look *l, const struct rule *rule, const struct cel_program *p)
+{
+	struct rule_states *s = l->s;
+	enum truth t =
+		answer(l, rule, rule->code->asks ? rule_value(l, p) : cel_eval(s->vm, p, s->slots));
+	if (s->asked)
+		s->asked(s->asked_ctx, l, rule, p, t);
+	return t;
 }
 
 /* May it recover? Without `clear` that is the same as `when` being false. */

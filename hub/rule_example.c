@@ -1,7 +1,12 @@
 #include "rule_example.h"
 
-#include "rule_set.h"
+#include "cel_time.h"
+#include "json.h"
+#include "rule_look.h"
+#include "rule_names.h"
 #include "times.h"
+
+#define VALUES_MAX 65536
 
 const struct rule_example *rule_examples(const struct rule *rule, size_t *ret_n)
 {
@@ -19,7 +24,111 @@ struct run {
 	void *ctx;
 	enum rule_phase phases[EXAMPLE_DEVICES_MAX];
 	bool opened[EXAMPLE_DEVICES_MAX]; /* of event rules: what follows folds into it */
+	/* since the last look was told */
+	const struct device *asked_for;
+	const char *when, *clear;
+	struct buf values;
+	uint32_t shown[16]; /* slots that stand in values */
+	size_t nshown;
 };
+
+/* ---- why ---- */
+
+/* "avg(temp_c, '10m')" as it stands in the condition at `at`. */
+static struct slice call_text(struct slice text, size_t at)
+{
+	size_t i = at;
+	int open = 0;
+	char quote = 0;
+	for (; i < text.n; i++) {
+		char c = text.p[i];
+		if (quote)
+			quote = c == quote ? 0 : quote;
+		else if (c == '\'' || c == '"')
+			quote = c;
+		else if (c == '(')
+			open++;
+		else if (c == ')' && --open == 0)
+			break;
+	}
+	return (struct slice){text.p + at, MIN_OF(i + 1, text.n) - at};
+}
+
+static struct slice name_of(const struct rules *set, const struct cel_program *p, uint32_t slot)
+{
+	enum slot_kind kind = (enum slot_kind)set->slots.info[slot].kind;
+	bool call = kind == SLOT_IS_WINDOW || kind == SLOT_IS_DEVICES || kind == SLOT_IS_WITHIN;
+	return call ? call_text(p->text, rule_names_first_use(p, slot)) : set->slots.names[slot];
+}
+
+/* As a person reads it; what is missing is null. */
+static void put_value(struct buf *b, struct cel_value v)
+{
+	char text[64] = "null";
+	switch (v.type) {
+	case CEL_BOOL:
+		buf_puts(b, v.b ? "true" : "false");
+		return;
+	case CEL_INT:
+		buf_printf(b, "%lld", (long long)v.i);
+		return;
+	case CEL_DOUBLE:
+		json_put_double(b, v.d);
+		return;
+	case CEL_STRING:
+		json_put_str(b, cel_text(v));
+		return;
+	case CEL_TIMESTAMP:
+		cel_timestamp_format(v, text, sizeof text);
+		break;
+	case CEL_DURATION:
+		cel_duration_format(v, text, sizeof text);
+		break;
+	default:
+		buf_puts(b, text);
+		return;
+	}
+	json_put_str(b, slice_of(text));
+}
+
+static void show(struct run *run, const struct rules *set, const struct cel_program *p,
+		 uint32_t slot)
+{
+	enum slot_kind kind = (enum slot_kind)set->slots.info[slot].kind;
+	if (kind == SLOT_IS_FIELD || kind == SLOT_IS_MAP || run->nshown == COUNT_OF(run->shown))
+		return;
+	for (size_t i = 0; i < run->nshown; i++)
+		if (run->shown[i] == slot)
+			return;
+	buf_puts(&run->values, run->nshown ? "," : "{");
+	run->shown[run->nshown++] = slot;
+	json_put_str(&run->values, name_of(set, p, slot));
+	buf_putc(&run->values, ':');
+	put_value(&run->values, run->s->slots[slot]);
+}
+
+static void forget_why(struct run *run)
+{
+	run->when = run->clear = NULL;
+	run->asked_for = NULL;
+	run->nshown = 0;
+	buf_reset(&run->values);
+}
+
+static void on_asked(void *ctx, const struct look *l, const struct rule *rule,
+		     const struct cel_program *p, int answer)
+{
+	static const char *const words[] = {[NO] = "false", [YES] = "true", [HOLD] = "held"};
+	struct run *run = ctx;
+	if (run->asked_for != l->d)
+		forget_why(run);
+	run->asked_for = l->d;
+	*(p == rule->code->clear ? &run->clear : &run->when) = words[answer];
+	for (size_t i = 0; i < p->nslots; i++)
+		show(run, l->s->set, p, p->slots[i]);
+}
+
+/* ---- what comes of it ---- */
 
 static size_t index_of(const struct run *run, const struct device *d)
 {
@@ -58,14 +167,20 @@ static int tell_look(struct run *run, int64_t at_us, const struct device *d,
 	struct err why = {0};
 	int r = rule_states_take_dirty(run->s, keep_phase, run);
 	bool failed = rule_states_fault(run->s, &why);
+	if (run->nshown)
+		buf_putc(&run->values, '}');
 	if (!r && run->look) {
 		struct example_look look = {.at_us = at_us,
 					    .device = d,
 					    .step = step,
+					    .when = run->when,
+					    .clear = run->clear,
+					    .values = buf_slice(&run->values),
 					    .phase = run->phases[index_of(run, d)],
 					    .fault = failed ? why.msg : NULL};
 		run->look(run->ctx, &look);
 	}
+	forget_why(run);
 	return r;
 }
 
@@ -76,6 +191,8 @@ static int run_timers(struct run *run, int64_t until_us)
 	while (next <= start + until_us && next > before) {
 		size_t n = run->res->ncame;
 		int r = rule_states_tick(run->s, next, hear, run);
+		if (run->res->ncame == n && run->asked_for)
+			r = tell_look(run, next - start, run->asked_for, NULL);
 		for (; !r && n < MIN_OF(run->res->ncame, (size_t)EXAMPLE_MOVES_MAX); n++)
 			r = tell_look(run, next - start, run->res->came[n].device, NULL);
 		if (r)
@@ -146,7 +263,12 @@ int rule_example_run(struct rules *alone, const struct rule_example *x, example_
 	struct run run = {.x = x, .res = ret, .look = look, .ctx = ctx};
 	run.s = rule_states_new();
 	ret->ncame = 0;
+	buf_init(&run.values, VALUES_MAX);
 	int r = run.s ? rule_states_use(run.s, alone, NULL, NULL) : -ENOMEM;
+	if (!r && look) {
+		run.s->asked = on_asked;
+		run.s->asked_ctx = &run;
+	}
 	if (!r)
 		r = begin(&run);
 	if (!r)
@@ -154,6 +276,7 @@ int rule_example_run(struct rules *alone, const struct rule_example *x, example_
 	if (!r)
 		ret->good = as_expected(x, ret);
 	rule_states_free(run.s);
+	buf_done(&run.values);
 	return r;
 }
 

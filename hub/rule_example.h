@@ -50,8 +50,10 @@ struct example_look {
 	int64_t at_us; /* since the beginning */
 	const struct device *device;
 	const struct example_step *step;
-	enum rule_phase phase; /* of the device's state, afterwards */
-	const char *fault;     /* the condition failed; NULL: it did not */
+	const char *when, *clear; /* what was answered: "true", "false", "held"; NULL: not asked */
+	struct slice values;	  /* what they read beside fields, as JSON: {"avg(x, '10m')":7} */
+	enum rule_phase phase;	  /* of the device's state, afterwards */
+	const char *fault;	  /* the condition failed; NULL: it did not */
 };
 typedef void (*example_look_fn)(void *ctx, const struct example_look *look);
 

@@ -143,12 +143,30 @@ static void check_filter(struct draft *d)
 		}
 }
 
+/* One state for many devices, moved by whichever speaks: seldom what was meant. */
+static void check_scope(struct draft *d)
+{
+	const struct yaml_node *v = yaml_get(d->map, "scope");
+	const struct cel_program *p = d->code.when;
+	struct err e;
+	if (d->rule.scope != SCOPE_GRID || !v || !p)
+		return;
+	for (size_t i = 0; i < p->nslots; i++)
+		if (d->l->set->slots.info[p->slots[i]].kind == SLOT_IS_DEVICES)
+			return;
+	yaml_err(d->l->doc, v, &e, 0,
+		 "key \"scope\": without devices() in `when`, any device of the grid opens and "
+		 "recovers the case by itself");
+	rule_load_warning(d->l, &e);
+}
+
 static void read_texts(struct draft *d)
 {
 	const struct rule_yaml *y = &d->y;
 	d->code.when = condition(d, y->when, "when");
 	d->code.clear = condition(d, y->clear, "clear");
 	check_filter(d);
+	check_scope(d);
 	if (y->title)
 		note(d, rule_text_titles(d->l, y->title, d->code.titles));
 	if (y->advice)

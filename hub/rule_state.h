@@ -55,6 +55,12 @@ struct grid_table {
 	size_t nheads, n;
 };
 
+/* Somebody wants to know why: told of every condition that is answered, while what it read is still
+ * there. `answer` is an enum truth. */
+struct look;
+typedef void (*rule_asked_fn)(void *ctx, const struct look *l, const struct rule *rule,
+			      const struct cel_program *p, int answer);
+
 struct rule_states {
 	struct rules *set;
 	uint64_t seq;	/* of the message at hand, in the caller's log */
@@ -84,6 +90,8 @@ struct rule_states {
 	struct grid_table grids;
 	struct silence *silence;
 	struct rule_memory memory;
+	rule_asked_fn asked; /* NULL: nobody wants to know */
+	void *asked_ctx;
 	char fault[256]; /* the first evaluation that failed since rule_states_fault was asked */
 };
 

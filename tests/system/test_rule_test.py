@@ -70,10 +70,10 @@ def test_an_example_that_does_not_is_explained(packs):
     first, last = done.lines
     assert (first["ok"], first["expected"], first["came"]) == (False, ["open 10m", "recover 25m"], ["open 20m", "recover 25m"])
     assert first["looks"] == [
-        {"at": "0", "device": "device", "fields": {"fill_pct": 86}, "phase": "pending"},
-        {"at": "10m", "device": "device", "fields": {"fill_pct": 87}, "phase": "pending"},
+        {"at": "0", "device": "device", "fields": {"fill_pct": 86}, "when": "true", "phase": "pending"},
+        {"at": "10m", "device": "device", "fields": {"fill_pct": 87}, "when": "true", "phase": "pending"},
         {"at": "20m", "device": "device", "phase": "firing"},
-        {"at": "25m", "device": "device", "fields": {"fill_pct": 3}, "phase": "ok"}]
+        {"at": "25m", "device": "device", "fields": {"fill_pct": 3}, "when": "false", "clear": "true", "phase": "ok"}]
     assert last["failed"] == 1
     for text in ("a.yaml:10:9: rule bin.full", "expected  open 10m, recover 25m", "came      open 20m, recover 25m",
                  '10m  device {"fill_pct":87} → pending', "20m  device (time runs out) → firing"):
@@ -83,7 +83,16 @@ def test_an_example_that_does_not_is_explained(packs):
 def test_a_condition_that_fails_says_why(packs):
     done = rule("test", packs(WRONG.replace("fill_pct: 87", "fill_pct: full")))
     look = done.lines[0]["looks"][1]
-    assert look["phase"] == "pending" and "no such overload" in look["fault"] and "no such overload" in done.stderr
+    assert look["phase"] == "pending" and look["when"] == "held" and "no such overload" in look["fault"] and "no such overload" in done.stderr
+
+
+def test_what_a_condition_saw_beside_fields_is_told(packs):
+    text = RULES.replace("fill_pct >= 85.0", "avg(fill_pct, '30m') >= 85.0 && (!has(prev.fill_pct) || prev.fill_pct > 1.0)")
+    done = rule("test", packs(text.replace("recover 25m", "")))
+    looks = done.lines[0]["looks"]
+    assert looks[0]["values"] == {"avg(fill_pct, '30m')": 86, "prev.fill_pct": None}
+    assert looks[1]["values"] == {"avg(fill_pct, '30m')": 86.5, "prev.fill_pct": 86}
+    assert '"avg(fill_pct, \'30m\')":86.5' in done.stderr
 
 
 def test_tap(packs):

@@ -333,6 +333,18 @@ static void the_hash_is_of_what_schedules_mean(void **state)
 	assert_true(free[0] == free[1]);
 }
 
+static void a_grid_s_rule_without_devices_is_warned_of(void **state)
+{
+	(void)state;
+	struct folder f;
+	load_good(&f, "rules:\n"
+		      "  - {id: a, when: \"devices(spill, '1h') > 2\", scope: grid" TAIL
+		      "  - {id: b, when: spill, scope: grid" TAIL "  - {id: c, when: spill" TAIL);
+	assert_int_equal(f.report.nwarnings, 1);
+	assert_non_null(strstr(buf_str(&f.report.warnings), "a.yaml:3:33: key \"scope\": without"));
+	folder_done(&f);
+}
+
 static void rules_that_look_back_too_far_are_warned_of(void **state)
 {
 	(void)state;
@@ -366,6 +378,7 @@ int main(void)
 		cmocka_unit_test(faults_in_the_list_are_told),
 		cmocka_unit_test(the_hash_is_of_all_that_decides),
 		cmocka_unit_test(the_hash_is_of_what_schedules_mean),
+		cmocka_unit_test(a_grid_s_rule_without_devices_is_warned_of),
 		cmocka_unit_test(rules_that_look_back_too_far_are_warned_of),
 	};
 	return cmocka_run_group_tests_name("rule_load", tests, NULL, NULL);
