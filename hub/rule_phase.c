@@ -111,8 +111,9 @@ static int on_firing(const struct look *l, struct state *st, bool when, bool cle
 	}
 	if (!clearing)
 		return rule_look_clear(l, st, l->at_us);
-	return l->at_us - st->since_us >= state_clear_hold(st) ? rule_look_recover(l, st, l->at_us)
-							       : 0;
+	if (l->at_us - st->since_us >= state_clear_hold(st))
+		return rule_look_recover(l, st, l->at_us);
+	return st->timer == NO_TIMER ? state_timer_start(l->s, st, state_due(st)) : 0;
 }
 
 /* First sight of a rule that is true. */
@@ -140,11 +141,13 @@ bool rule_is_late(int64_t at_us, int64_t seen_us)
 /* ---- timers ---- */
 
 /* A hold counts only as long as the last value is fresh; that nothing comes neither fires nor
- * recovers. */
+ * recovers. That windows ran empty is as good as a value. */
 static bool fresh(const struct state *st)
 {
-	int64_t interval = st->device->interval_us;
-	return interval <= 0 || st->due_us - st->seen_us <= MAX_AGE_INTERVALS * interval;
+	int64_t interval = st->device->interval_us, seen = st->seen_us;
+	if (st->phase == PHASE_CLEARING && st->rule->code->recheck_us)
+		seen = MAX_OF(seen, st->since_us);
+	return interval <= 0 || st->due_us - seen <= MAX_AGE_INTERVALS * interval;
 }
 
 /* Its windows have run empty: does it still fire? */

@@ -6,6 +6,7 @@
 #include "rule_folder.h"
 #include "times.h"
 
+/* Not every test uses all of it: functions are inline. */
 #define BENCH_ROWS 1024
 
 static const char *const bench_kinds[] = {"fired", "seen", "recovered"};
@@ -108,19 +109,20 @@ static void bench_done(struct bench *b)
 }
 
 /* What was heard since the last time. */
-static void expect(struct bench *b, const char *lines)
+static inline void expect(struct bench *b, const char *lines)
 {
 	assert_string_equal(buf_str(&b->heard), lines);
 	buf_reset(&b->heard);
 }
 
-static void tick(struct bench *b, int64_t at_us)
+static inline void tick(struct bench *b, int64_t at_us)
 {
 	assert_int_equal(rule_states_tick(b->s, at_us, bench_hear, b), 0);
 }
 
 /* Comes when it was measured, with one field; without a name: a reading of nothing. */
-static void say(struct bench *b, const struct device *d, int64_t at_us, const char *field, double v)
+static inline void say(struct bench *b, const struct device *d, int64_t at_us, const char *field,
+		       double v)
 {
 	struct reading *r = NULL;
 	readings_reset(&b->readings);
@@ -170,7 +172,7 @@ static const struct device *bench_device(int64_t id)
 }
 
 /* All in memory is lost but what was saved. */
-static void bench_restart(struct bench *b)
+static inline void bench_restart(struct bench *b)
 {
 	bench_save(b);
 	rule_states_free(b->s);
@@ -185,6 +187,11 @@ static void bench_restart(struct bench *b)
 	}
 }
 
+static inline uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
 
 #define TITLE ", kind: x, title: {zh-CN: t}}\n"
 
