@@ -189,28 +189,40 @@ static int run_timer(const struct look *l, struct state *st)
 	}
 }
 
-/* The timer of st, if it ran out by l->at_us; more than once if one follows from the other. */
-static int run_out(const struct look *l, struct state *st)
+static void choose_due(struct state *st, int64_t at_us, struct state **best)
 {
-	int r = 0;
-	while (!r && st->timer != NO_TIMER && st->due_us <= l->at_us)
-		r = run_timer(l, st);
-	return r;
+	if (st->timer == NO_TIMER || st->due_us > at_us || rule_is_of_silence(st->rule))
+		return;
+	if (!*best || state_timer_sooner(st, *best))
+		*best = st;
+}
+
+/* The state of l->d or of its grid whose timer ran out first, by l->at_us; NULL: none did. */
+static struct state *first_due(const struct look *l)
+{
+	const struct rule_states *s = l->s;
+	const struct state *soonest = state_timer_first(s);
+	struct state *best = NULL, *st;
+	if (!soonest || soonest->due_us > l->at_us)
+		return NULL;
+	for (st = state_first(s, l->d); st; st = st->next)
+		choose_due(st, l->at_us, &best);
+	for (st = grid_state_first(s, grid_id_of(l->d)); st; st = grid_state_next(st))
+		choose_due(st, l->at_us, &best);
+	return best;
 }
 
 int rule_look_begin(const struct look *l)
 {
 	struct rule_states *s = l->s;
+	struct state *st;
 	int r = 0;
 	if (s->now_us && rule_states_next(s) <= s->now_us)
 		r = rule_states_tick(s, s->now_us, l->fn, l->ctx);
 	if (!r)
 		r = silence_heard(l);
-	for (struct state *st = state_first(s, l->d); st && !r; st = st->next)
-		r = rule_is_of_silence(st->rule) ? 0 : run_out(l, st);
-	struct state *st = s->grids.n ? grid_state_first(s, grid_id_of(l->d)) : NULL;
-	for (; st && !r; st = grid_state_next(st))
-		r = run_out(l, st);
+	while (!r && (st = first_due(l)))
+		r = run_timer(l, st);
 	return r;
 }
 

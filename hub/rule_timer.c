@@ -1,6 +1,6 @@
 #include "rule_timer.h"
 
-static bool sooner(const struct state *a, const struct state *b)
+bool state_timer_sooner(const struct state *a, const struct state *b)
 {
 	if (a->due_us != b->due_us)
 		return a->due_us < b->due_us;
@@ -18,7 +18,7 @@ static void heap_set(struct rule_states *s, size_t i, struct state *st)
 static void heap_up(struct rule_states *s, size_t i)
 {
 	struct state *st = s->heap[i];
-	for (; i && sooner(st, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+	for (; i && state_timer_sooner(st, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		heap_set(s, i, s->heap[(i - 1) / 2]);
 	heap_set(s, i, st);
 }
@@ -30,9 +30,9 @@ static void heap_down(struct rule_states *s, size_t i)
 		size_t kid = 2 * i + 1;
 		if (kid >= s->nheap)
 			break;
-		if (kid + 1 < s->nheap && sooner(s->heap[kid + 1], s->heap[kid]))
+		if (kid + 1 < s->nheap && state_timer_sooner(s->heap[kid + 1], s->heap[kid]))
 			kid++;
-		if (!sooner(s->heap[kid], st))
+		if (!state_timer_sooner(s->heap[kid], st))
 			break;
 		heap_set(s, i, s->heap[kid]);
 		i = kid;

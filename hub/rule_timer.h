@@ -12,6 +12,8 @@ must_check int state_timer_start(struct rule_states *s, struct state *st, int64_
 void state_timer_stop(struct rule_states *s, struct state *st);
 /* Rules have other places now, which order equal times. */
 void state_timers_sort(struct rule_states *s);
+/* Of two that wait: is a due before b, or in front of it? */
+bool state_timer_sooner(const struct state *a, const struct state *b);
 /* The one that is due next; NULL: none waits. */
 struct state *state_timer_first(const struct rule_states *s);
 

@@ -53,8 +53,11 @@ static double maybe(uint32_t *seed, unsigned of_eight, unsigned range)
 	return has ? v : -1;
 }
 
+enum { MILD, WILD }; /* clocks: some are days off at times */
+
 static void make_log(struct record *log, uint32_t seed)
 {
+	const uint32_t seed_kind = seed % 2;
 	int64_t now = at(4, "11:30");
 	for (size_t i = 0; i < RECORDS; i++) {
 		struct record *r = &log[i];
@@ -71,6 +74,8 @@ static void make_log(struct record *log, uint32_t seed)
 			r->at_us -= (int64_t)(next_random(&seed) % 1200) * TIMES_SEC;
 		else if (clock == 2)
 			r->at_us += 30 * TIMES_SEC;
+		else if (clock == 3 && seed_kind == WILD && next_random(&seed) % 10 == 0)
+			r->at_us += ((int64_t)(next_random(&seed) % 7) - 3) * TIMES_DAY;
 		r->start = next_random(&seed) % 40 == 0;
 	}
 }
