@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write seeds for the fuzzers into OUT/{adapters,cel,csv,json,rule}: seeds.py OUT."""
+"""Write seeds for the fuzzers into OUT/{adapters,cel,csv,json,replay,rule}: seeds.py OUT."""
 import os
 import sys
 
@@ -18,6 +18,10 @@ MESSAGES = [
     (2, "frigate/tracked_object_update", '{"type":"lpr","camera":"c","plate":"1","timestamp":1.7e9}'),
     (2, "frigate/triggers", '{"name":"t","camera":"c","score":0.85}'),
     (2, "frigate/c/status/detect", "online"),
+]
+STORED = [
+    '{}', '{"fill_pct": 91.0, "n": -7, "label": "满 \\"x\\" \\\\ \\n\\u001f", "smoke": true, "x": null, "y": false}',
+    '{"a": 0.30000000000000004, "b": 9223372036854775808, "c": 10000000000000000000000, "d": -0.000000001}',
 ]
 TABLES = [  # the first byte: 0 grids, 1 devices, 2 and 3 the same as JSON lines
     "0code,name,level\r\nqx,\"a \"\"b\"\", c\",0\r\n",
@@ -56,6 +60,7 @@ def main(out):
     write(out + "/cel", [c.encode() for c in CONDITIONS])
     write(out + "/rule", list(packs()))
     write(out + "/adapters", [bytes([a]) + t.encode() + b"\0" + p.encode() for a, t, p in MESSAGES])
+    write(out + "/replay", [s.encode() for s in STORED])
     write(out + "/json", [p.encode() for _, _, p in MESSAGES])
     write(out + "/csv", [t.encode() for t in TABLES])
 
