@@ -19,9 +19,9 @@ struct run {
 	struct replay_result *res;
 	struct judge judges[SETS];
 	size_t njudges;
-	struct pg_rows *gaps;
-	size_t next_gap;
-	bool counting;
+	struct replay_gaps gaps;
+	size_t next_moment;
+	bool counting, watching;
 	int64_t last_recv_us, began_us, shown_us;
 	int64_t left; /* readings until the next look around */
 };
@@ -56,12 +56,46 @@ static int begin_counting(struct run *run)
 	return r;
 }
 
+/* As the engine does on the markers that tell of it: what could be heard runs out first, and what
+ * runs out while nothing can be heard begins anew. */
+static int pass_moment(struct run *run, const struct replay_moment *m)
+{
+	int r = m->over ? 0 : tick(run, m->at_us);
+	for (size_t i = 0; i < run->njudges && !r; i++) {
+		struct rule_states *s = run->judges[i].states;
+		rule_states_at(s, 0, m->at_us);
+		if (m->over)
+			r = rule_states_resume(s, m->adapter, m->from_us, m->at_us);
+	}
+	run->res->gaps += m->over;
+	return r;
+}
+
+/* The first reading: as after a start of the hub, all devices are watched for their silence. */
+static int begin_watching(struct run *run, int64_t now_us)
+{
+	const struct replay_roll *roll = &run->res->roll;
+	int r = 0;
+	for (size_t i = 0; i < run->njudges; i++) {
+		rule_states_at(run->judges[i].states, 0, now_us);
+		for (size_t k = 0; k < roll->nchosen && !r; k++)
+			r = rule_states_watch(run->judges[i].states, roll->chosen[k], now_us);
+	}
+	run->watching = true;
+	return r;
+}
+
 /* All that time alone does until now_us, in its order. */
 static int pass_time(struct run *run, int64_t now_us)
 {
 	int r = 0;
-	if (!run->counting && now_us >= run->q->from_us)
+	const struct replay_gaps *g = &run->gaps;
+	while (!r && run->next_moment < g->n && g->v[run->next_moment].at_us <= now_us)
+		r = pass_moment(run, &g->v[run->next_moment++]);
+	if (!r && !run->counting && now_us >= run->q->from_us)
 		r = begin_counting(run);
+	for (size_t i = 0; i < run->njudges; i++)
+		rule_states_at(run->judges[i].states, 0, now_us);
 	return r ? r : tick(run, now_us);
 }
 
@@ -99,7 +133,9 @@ static int on_reading(void *ctx, const struct replay_reading *x)
 	const struct device *d = registry_device(run->res->roll.registry, x->device_id);
 	if (atomic_load_explicit(run->q->stop, memory_order_relaxed))
 		return -ECANCELED;
-	int r = pass_time(run, x->recv_us);
+	int r = run->watching ? 0 : begin_watching(run, x->recv_us);
+	if (!r)
+		r = pass_time(run, x->recv_us);
 	if (r)
 		return r;
 	run->last_recv_us = x->recv_us;
@@ -128,19 +164,11 @@ static int add_judge(struct run *run, struct rules *rules, struct replay_book **
 	return rule_states_use(j->states, rules, NULL, NULL);
 }
 
-static int64_t longest_hold(const struct rules *rules)
-{
-	int64_t us = 0;
-	for (size_t i = 0; rules && i < rules_count(rules); i++) {
-		const struct rule *r = rules_at(rules, i);
-		us = MAX_OF(us, MAX_OF(r->for_us, r->clear_for_us));
-	}
-	return us;
-}
-
 static int64_t warm_up(const struct replay_request *q)
 {
-	int64_t us = MAX_OF(longest_hold(q->rules), longest_hold(q->other));
+	int64_t us = rules_max_window_us(q->rules);
+	if (q->other)
+		us = MAX_OF(us, rules_max_window_us(q->other));
 	return MAX_OF(us, REPLAY_WARM_UP_MIN);
 }
 
@@ -211,7 +239,7 @@ static void run_done(struct run *run)
 {
 	for (size_t i = 0; i < run->njudges; i++)
 		rule_states_free(run->judges[i].states);
-	pg_rows_free(run->gaps);
+	replay_gaps_done(&run->gaps);
 }
 
 int replay_run(const struct replay_request *q, struct replay_result *ret, struct err *e)

@@ -105,11 +105,41 @@ int replay_feed_oldest(struct pg *p, int64_t district_id, int64_t *ret_us, struc
 	return r;
 }
 
+static int by_time(const void *x, const void *y)
+{
+	const struct replay_moment *a = x, *b = y;
+	if (a->at_us != b->at_us)
+		return a->at_us < b->at_us ? -1 : 1;
+	return a->over - b->over; /* one that is empty ends, too */
+}
+
+void replay_gaps_done(struct replay_gaps *g)
+{
+	free(g->v);
+	pg_rows_free(g->rows);
+}
+
 int replay_feed_gaps(struct pg *p, int64_t district_id, int64_t from_us, int64_t to_us,
-		     struct pg_rows **ret, struct err *e)
+		     struct replay_gaps *ret, struct err *e)
 {
 	const struct pg_arg args[] = {PGA_I(district_id), PGA_I(from_us), PGA_I(to_us)};
-	return pg_query(p, SQL_REPLAY_GAPS, args, COUNT_OF(args), e, ret);
+	auto_rows struct pg_rows *rows = NULL;
+	int r = pg_query(p, SQL_REPLAY_GAPS, args, COUNT_OF(args), e, &rows);
+	if (r)
+		return r;
+	struct replay_moment *v = mem_new((2 * pg_count(rows) + 1) * sizeof *v);
+	if (!v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < pg_count(rows); i++) {
+		const char *adapter = pg_bool(rows, i, 1) ? NULL : pg_str(rows, i, 0);
+		int64_t from = pg_i64(rows, i, 2), to = pg_i64(rows, i, 3);
+		v[2 * i] = (struct replay_moment){.at_us = from, .adapter = adapter};
+		v[2 * i + 1] = (struct replay_moment){to, true, adapter, from};
+	}
+	qsort(v, 2 * pg_count(rows), sizeof *v, by_time);
+	*ret = (struct replay_gaps){.v = v, .n = 2 * pg_count(rows), .rows = rows};
+	rows = NULL;
+	return 0;
 }
 
 /* ---- readings ---- */

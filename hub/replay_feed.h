@@ -25,9 +25,21 @@ must_check int replay_feed_roll(struct pg *p, int64_t district_id, const char *d
 /* The first day (UTC) of which readings are stored; INT64_MAX: there are none. */
 must_check int replay_feed_oldest(struct pg *p, int64_t district_id, int64_t *ret_us,
 				  struct err *e);
-/* Rows of replay_gaps.sql. */
+/* When nothing could arrive from an adapter's devices, as two moments each, in order of time. */
+struct replay_moment {
+	int64_t at_us;
+	bool over;	     /* it ended then; else it began */
+	const char *adapter; /* NULL: all */
+	int64_t from_us;     /* of one that ended: when it had begun */
+};
+struct replay_gaps {
+	struct replay_moment *v;
+	size_t n;
+	struct pg_rows *rows; /* the names of adapters */
+};
+void replay_gaps_done(struct replay_gaps *g); /* a zeroed struct is fine */
 must_check int replay_feed_gaps(struct pg *p, int64_t district_id, int64_t from_us, int64_t to_us,
-				struct pg_rows **ret, struct err *e);
+				struct replay_gaps *ret, struct err *e);
 
 struct replay_reading {
 	int64_t recv_us, at_us, device_id;

@@ -30,6 +30,39 @@ rules:
     when: fill_pct / 2 >= 45.5
     kind: event-0192
     title: {zh-CN: "{fill_pct}"}
+    flap: {count: 3, within: 1m}
+  - id: t.jump
+    class: bin
+    when: delta(fill_pct, '2s') > 60.0
+    flap: off
+    kind: event-0192
+    title: {zh-CN: "{fill_pct}"}
+  - id: t.average
+    class: any
+    when: avg(temp_c, 4) > 48.0 && count(temp_c > 50.0, '1s') >= 2
+    flap: off
+    kind: event-0592
+    title: {zh-CN: "{temp_c}"}
+  - id: t.risen
+    class: bin
+    event: true
+    when: has(prev.fill_pct) && fill_pct - prev.fill_pct > 80.0
+    kind: event-0192
+    title: {zh-CN: "{fill_pct}"}
+  - id: t.many
+    class: any
+    scope: grid
+    when: devices(temp_c > 50.0, '1s') >= 3
+    for: 100ms
+    flap: off
+    kind: event-0592
+    title: {zh-CN: "{grid.name}"}
+  - id: t.silent
+    class: any
+    silent: 10s
+    flap: off
+    kind: part-0591
+    title: {zh-CN: "{device.name}"}
   - id: t.seen
     class: any
     event: true
@@ -258,6 +291,37 @@ def test_the_difference_between_two_sets(stored, folder):
     assert diff["bin-full"]["examples_more"] == [{"device": "bin-1", "at": "2026-11-02T08:00:00.000000Z"}]
     assert diff["wrong-drop"]["fewer"] == diff["wrong-drop-2"]["more"] == 1
     assert [x["rules"] for x in of_kind(lines, "summary")] == ["in_force", "new"]
+
+
+SILENT = {"test.yaml": """
+rules:
+  - {id: quiet, class: bin, silent: 10m, kind: part-0591, title: {zh-CN: "{device.name}"}}
+"""}
+
+
+def test_silence_is_replayed(stored):
+    s = stored.make(rules=SILENT)
+    for minute in range(-1, 180, 2):  # another device of another adapter
+        s.put("cam-1", minute, {"online": True})
+    s.put("bin-1", -1, {"fill_pct": 10})
+    for minute in (0, 5, 60, 65, 120):
+        s.put("bin-1", minute, {"fill_pct": 10})
+    lines = s.replay("--cases", "--closed-after", "0", first=0, last=125)
+    assert [(c["device"], c["first_seen"], c["recovered_at"]) for c in of_kind(lines, "case") if not c["before_range"]] == [
+        ("bin-1", "2026-11-02T08:15:00.000000Z", "2026-11-02T09:00:00.000000Z"),
+        ("bin-1", "2026-11-02T09:15:00.000000Z", "2026-11-02T10:00:00.000000Z")]
+
+
+def test_windows_reach_back_before_the_range(stored):
+    s = stored.make(rules={"test.yaml": """
+rules:
+  - {id: often, class: bin, when: "count(fill_pct > 90.0, '1d') >= 3", kind: event-0192, title: {zh-CN: x}}
+"""})
+    for minute in (-600, -300, 10):
+        s.put("bin-1", minute, {"fill_pct": 95})
+    lines = s.replay(first=0)
+    assert rule_line(lines, "often") == (1, 0, 0)
+    assert of_kind(lines, "summary")[0]["warm_up_from"] == "2026-11-01T08:00:00.000000Z"
 
 
 def test_one_device_or_grid_alone(stored):
