@@ -177,6 +177,8 @@ int alert_add(struct batch *b, const struct config *conf, const struct anomaly *
 	int r = batch_anomaly(b, a->device->id, slice_of(a->rule->id), &ba);
 	if (r)
 		return r;
+	ba->lasting = !a->rule->event;
+	ba->outage = a->rule->outage;
 	bool matched = a->kind != ANOMALY_RECOVERED;
 	if (!ba->first_us && matched)
 		ba->first_us = a->at_us;

@@ -36,6 +36,7 @@ struct batch_anomaly { /* what became of one (device, rule) in this batch */
 		recovery; /* text of the recovery, with {title} for the case's own; empty: none */
 	int severity;
 	bool fired, flapping; /* flapping: began to in this batch */
+	bool lasting, outage; /* of a rule with a state; that the device cannot be reached */
 	int64_t n, first_us, last_us,
 		recovered_us; /* recovered_us 0: not recovered at the end of the batch */
 };

@@ -45,6 +45,7 @@ struct rule {
 	enum rule_scope scope;
 	bool event;
 	bool shadow;		   /* judged, but only counted */
+	bool outage;		   /* it says that the device cannot be reached */
 	int64_t silent_us;	   /* > 0: a rule of silence, after so long */
 	unsigned silent_intervals; /* > 0: a rule of silence, after so many of the device's
 				      intervals */

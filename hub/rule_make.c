@@ -13,7 +13,7 @@ struct rule_yaml {
 	const struct yaml_node *when, *clear, *title, *advice;
 	const struct yaml_node *hold, *during, *except, *silent, *flap, *examples;
 	int64_t clear_for_us;
-	bool event, shadow;
+	bool event, shadow, outage;
 };
 
 /* By enum device_class; CLASS_UNKNOWN stands for any. */
@@ -36,6 +36,9 @@ static const struct yaml_field rule_table[] = {
 	{"scope", YAML_T_ENUM, R(scope), "device", 0, 0, rule_scope_names, "whose state it is"},
 	{"flap", YAML_T_NODE, R(flap), "", 0, 0, NULL, "when it comes and goes too often"},
 	{"shadow", YAML_T_BOOL, R(shadow), "false", 0, 0, NULL, "judged, but only counted"},
+	{"outage", YAML_T_BOOL, R(outage), "false", 0, 0, NULL,
+	 "it says that the device cannot be reached: explained by an outage of the device above "
+	 "it"},
 	{"kind", YAML_T_STR, R(kind), NULL, 0, 0, NULL, "code of the responsibility list"},
 	{"severity", YAML_T_ENUM, R(severity), "normal", 0, 0, severity_names, "how bad it is"},
 	{"title", YAML_T_NODE, R(title), NULL, 0, 0, NULL, "zh-CN and en"},
@@ -261,6 +264,7 @@ void rule_make(struct loader *l, const struct yaml_node *map)
 	d.rule.scope = (enum rule_scope)d.y.scope;
 	d.rule.event = d.y.event;
 	d.rule.shadow = d.y.shadow;
+	d.rule.outage = d.y.outage;
 	d.rule.clear_for_us = d.y.clear_for_us;
 	d.rule.file = l->file;
 	d.rule.line = map->line;

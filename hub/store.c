@@ -6,7 +6,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "migrate.h"
-#include "store_write.h"
+#include "store_case.h"
 #include "times.h"
 
 /*
@@ -15,7 +15,8 @@
  * wrong, the next round sends it again, after comparing the database's cursor with ours (resync).
  */
 
-#define BATCHES 3 /* one being filled, one waiting, one being committed */
+#define BATCHES 3		   /* one being filled, one waiting, one being committed */
+#define RELEASE_US (5 * TIMES_SEC) /* held cases are looked at */
 #define REGISTRY_POLL_US (400 * TIMES_MS)
 #define HOUSEKEEPING_US TIMES_HOUR
 #define REFUSALS 3 /* of a batch; then it is written row by row */
@@ -41,7 +42,7 @@ struct store {
 	struct pg *pg;
 	struct store_position pos;
 	bool begun; /* the cursor has been taken */
-	int64_t grid_rev, device_rev, next_poll_us, next_chores_us;
+	int64_t grid_rev, device_rev, next_poll_us, next_chores_us, next_release_us;
 	unsigned refusals; /* of the batch at hand, for its data */
 	int64_t made_first_day,
 		made_last_day; /* partitions known to be there; last < first: none */
@@ -308,6 +309,7 @@ static void batch_is_in(struct store *s, const struct store_result *res)
 	metric_add(M_CASES_OPENED, (uint64_t)res->opened);
 	metric_add(M_CASES_FOLDED, (uint64_t)res->folded);
 	metric_add(M_CASES_RECOVERED, (uint64_t)res->recovered);
+	metric_add(M_CASES_HELD, (uint64_t)res->held);
 	metric_add(M_REGISTERED, (uint64_t)res->registered);
 	if (res->registered)
 		s->next_poll_us = 0;
@@ -348,6 +350,21 @@ static int commit_one(struct store *s, struct batch *b, struct err *e)
 	return 0;
 }
 
+/* Cases that were held and may be opened now. */
+static int release_held(struct store *s, struct err *e)
+{
+	struct store_result res;
+	s->next_release_us = times_mono_us() + RELEASE_US;
+	int r = store_release(s->pg, s->conf, &s->pos, &res, e);
+	if (r)
+		return r;
+	metric_add(M_CASES_OPENED, (uint64_t)res.opened);
+	metric_add(M_CASES_FOLDED, (uint64_t)res.folded);
+	if (res.alerts)
+		s->hooks.committed(s->hooks.ctx, s->pos.last_seq, (size_t)res.alerts);
+	return 0;
+}
+
 static struct batch *next_full(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -365,6 +382,8 @@ static int work(struct store *s, struct err *e)
 		r = chores(s, e);
 	if (!r && now >= s->next_poll_us)
 		r = poll_registry(s, e);
+	if (!r && now >= s->next_release_us)
+		r = release_held(s, e);
 	struct batch *b = next_full(s);
 	if (!r && b)
 		r = commit_one(s, b, e);

@@ -7,7 +7,7 @@
 
 #include "store_write.h"
 
-#define STORE_COLUMNS_MAX 16
+#define STORE_COLUMNS_MAX 18
 
 struct store_columns {
 	struct buf c[STORE_COLUMNS_MAX];

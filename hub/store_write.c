@@ -3,6 +3,7 @@
 #include "json.h"
 #include "log.h"
 #include "metrics.h"
+#include "store_case.h"
 #include "store_rule.h"
 
 /*
@@ -62,65 +63,6 @@ static int write_states(struct store_writing *w, struct batch *b)
 	int r = store_columns_args(&a, args, &n);
 	return r ? err_set(w->e, r, "device states: too large")
 		 : pg_query(w->pg, SQL_STORE_STATE, args, n, w->e, NULL);
-}
-
-/* ---- cases ---- */
-
-static int cmp_anomaly(const void *x, const void *y)
-{
-	const struct batch_anomaly *a = x, *b = y;
-	if (a->device_id != b->device_id)
-		return a->device_id < b->device_id ? -1 : 1;
-	return slice_cmp(a->rule_id, b->rule_id);
-}
-
-static void anomaly_columns(struct store_columns *a, const struct batch_anomaly *x)
-{
-	pg_array_i64(&a->c[0], x->device_id);
-	pg_array_str(&a->c[1], x->rule_id);
-	pg_array_i64(&a->c[2], x->grid_id);
-	pg_array_str(&a->c[3], x->kind);
-	pg_array_i64(&a->c[4], x->severity);
-	pg_array_str(&a->c[5], x->title);
-	pg_array_str(&a->c[6], store_json(x->fields));
-	pg_array_str(&a->c[7], x->fired ? SL("t") : SL("f"));
-	pg_array_i64(&a->c[8], x->n);
-	pg_array_i64(&a->c[9], x->first_us);
-	pg_array_i64(&a->c[10], x->last_us);
-	pg_array_i64(&a->c[11], x->recovered_us);
-	if (x->endpoint.p)
-		pg_array_str(&a->c[12], x->endpoint);
-	else
-		pg_array_null(&a->c[12]);
-	pg_array_str(&a->c[13], store_json(x->alert));
-	pg_array_str(&a->c[14], x->recovery);
-	pg_array_str(&a->c[15], x->flapping ? SL("t") : SL("f"));
-}
-
-static int write_cases(struct store_writing *w, struct batch *b)
-{
-	if (!b->nanomalies)
-		return 0;
-	auto_store_columns struct store_columns a;
-	auto_rows struct pg_rows *rows = NULL;
-	store_columns_init(&a, 16);
-	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
-	for (size_t i = 0; i < b->nanomalies; i++)
-		anomaly_columns(&a, &b->anomalies[i]);
-	struct pg_arg args[19] = {PGA_I(w->pos->district_id), PGA_STR(w->pos->stream_id),
-				  PGA_I(w->pos->batch + 1)};
-	size_t n = 3;
-	int r = store_columns_args(&a, args, &n);
-	if (r)
-		return err_set(w->e, r, "cases: too large");
-	r = pg_query(w->pg, SQL_STORE_CASE, args, n, w->e, &rows);
-	if (r)
-		return r;
-	w->res->opened = pg_i64(rows, 0, 0);
-	w->res->folded = pg_i64(rows, 0, 1);
-	w->res->recovered = pg_i64(rows, 0, 2);
-	w->res->alerts = pg_i64(rows, 0, 3);
-	return 0;
 }
 
 /* ---- unknown and refused ---- */
@@ -262,7 +204,7 @@ static const struct section {
 		offsetof(struct batch_shadow, rule_id)),
 	SECTION("intake_gap", store_gaps, gaps, ngaps, 0),
 	SECTION("device_memory", store_memories, memories, nmemories, 0),
-	SECTION("grid_case", write_cases, anomalies, nanomalies,
+	SECTION("grid_case", store_cases, anomalies, nanomalies,
 		offsetof(struct batch_anomaly, alert)),
 	SECTION("unknown_device", write_unknowns, unknowns, nunknowns,
 		offsetof(struct batch_unknown, payload)),

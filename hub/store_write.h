@@ -16,7 +16,7 @@ struct store_position { /* of the spool in the database */
 };
 
 struct store_result {
-	int64_t opened, folded, recovered, alerts, registered;
+	int64_t opened, folded, recovered, held, alerts, registered;
 };
 
 /*

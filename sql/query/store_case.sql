@@ -1,17 +1,67 @@
 -- One statement opens or folds cases, writes their history and what is owed to grid leaders. Rows come sorted and
--- distinct by (device_id, rule_id). Returns: opened, folded, recovered, owed.
-WITH a AS (
+-- distinct by (device_id, rule_id). What fires within maintenance or under an outage is held, and comes back here when
+-- that is over. Returns: opened, folded, recovered, owed, held.
+WITH given AS (
     SELECT * FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::jsonb[],
                          $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[],
-                         $19::boolean[])
+                         $19::boolean[], $20::boolean[], $21::boolean[])
         AS t (device_id, rule_id, grid_id, kind, severity, title, fields,
-              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping)
+              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping, lasting, outage)
+), back AS (
+    DELETE FROM held_case h
+    WHERE h.district_id = $1
+      AND NOT EXISTS (SELECT 1 FROM given t WHERE t.device_id = h.device_id AND t.rule_id = h.rule_id)
+      AND (h.cause IS NULL OR EXISTS (SELECT 1 FROM grid_case c WHERE c.district_id = $1 AND c.id = h.cause
+                                      AND (c.state = 9 OR c.recovered_at < now() - interval '5 minutes')))
+      AND (NOT h.outage OR outage_above($1, h.device_id) IS NULL)
+      AND silenced_until($1, h.device_id, h.grid_id, h.kind, h.rule_id, now(), true) IS NULL
+    RETURNING device_id, rule_id, grid_id, kind, severity, title, fields, true, n, first_us, last_us, 0::bigint, endpoint,
+              alert, '', false, true, outage
+), a AS (
+    SELECT * FROM given UNION ALL SELECT * FROM back
+), stopped AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT a.device_id, a.rule_id, a.first_us,
+               CASE WHEN a.outage THEN outage_above($1, a.device_id) END AS cause,
+               CASE WHEN EXISTS (SELECT 1 FROM silence s WHERE s.district_id = $1 AND s.maintenance AND s.to_at > now())
+                    THEN silenced_until($1, a.device_id, a.grid_id, a.kind, a.rule_id, now(), true) END AS until
+        FROM given a
+        WHERE a.fired AND NOT EXISTS (SELECT 1 FROM grid_case g WHERE g.district_id = $1 AND g.device_id = a.device_id
+                                        AND g.rule_id = a.rule_id AND g.state <> 9 OFFSET 0)) s
+    WHERE cause IS NOT NULL OR until IS NOT NULL
+), held AS (
+    INSERT INTO held_case AS h (district_id, device_id, rule_id, grid_id, kind, severity, title, fields, n, first_us,
+                                last_us, endpoint, alert, outage, cause)
+    SELECT $1, device_id, rule_id, grid_id, kind, severity, title, fields, n, a.first_us, last_us, endpoint, alert,
+           outage, cause
+    FROM given a JOIN stopped USING (device_id, rule_id)
+    WHERE lasting AND recovered_us = 0 -- what is over when the hold is over was not there
+    ON CONFLICT (district_id, device_id, rule_id) DO UPDATE SET
+        n = h.n + excluded.n, last_us = excluded.last_us, cause = excluded.cause
+    RETURNING 1
+), affected AS (
+    INSERT INTO case_affected (district_id, case_id, device_id, rule_id, from_at)
+    SELECT $1, cause, device_id, rule_id, ts_from_us(first_us) FROM stopped WHERE cause IS NOT NULL
+    ON CONFLICT (district_id, case_id, device_id, rule_id) DO UPDATE SET to_at = NULL
+), held_on AS (
+    UPDATE held_case h SET n = h.n + a.n, last_us = greatest(h.last_us, a.last_us)
+    FROM given a
+    WHERE NOT a.fired AND a.recovered_us = 0 AND h.district_id = $1 AND h.device_id = a.device_id AND h.rule_id = a.rule_id
+), over AS (
+    DELETE FROM held_case h USING given a
+    WHERE a.recovered_us <> 0 AND h.district_id = $1 AND h.device_id = a.device_id AND h.rule_id = a.rule_id
+), reached AS (
+    UPDATE case_affected f SET to_at = ts_from_us(a.recovered_us)
+    FROM given a
+    WHERE a.recovered_us <> 0 AND f.district_id = $1 AND f.device_id = a.device_id AND f.rule_id = a.rule_id AND f.to_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id)
 ), fired AS (
     INSERT INTO grid_case AS g (district_id, device_id, rule_id, grid_id, kind, severity, state, title, fields,
-                                first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch)
+                                first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch, outage)
     SELECT $1, device_id, rule_id, grid_id, kind, severity, CASE WHEN endpoint IS NULL THEN 1 ELSE 2 END, title, fields,
-           ts_from_us(first_us), ts_from_us(last_us), n, ts_from_us(nullif(recovered_us, 0)), $2, $3
-    FROM a WHERE a.fired
+           ts_from_us(first_us), ts_from_us(last_us), n, ts_from_us(nullif(recovered_us, 0)), $2, $3, outage
+    FROM a
+    WHERE a.fired AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id)
     ON CONFLICT (district_id, device_id, rule_id) WHERE state <> 9 DO UPDATE SET
         event_count = g.event_count + excluded.event_count,
         last_seen = greatest(g.last_seen, excluded.last_seen),
@@ -62,4 +112,5 @@ WITH a AS (
 SELECT (SELECT count(*) FROM touched WHERE opened),
        (SELECT count(*) FROM touched WHERE NOT opened),
        (SELECT count(*) FROM touched WHERE recovered_us <> 0),
-       (SELECT count(*) FROM told)
+       (SELECT count(*) FROM told),
+       (SELECT count(*) FROM held)

@@ -220,3 +220,61 @@ CREATE FUNCTION quiet_until(p person, at timestamptz, zone text) RETURNS timesta
           FROM (VALUES ((at AT TIME ZONE zone)::date), ((at AT TIME ZONE zone)::date - 1)) AS d (day)) AS t
     WHERE p.quiet_from IS NOT NULL AND t.begins <= at AND at < t.ends
 $$;
+
+-- ---- what is not opened ----
+
+-- Fired, but no case: within maintenance, or explained by an outage of a device above it. Opened if it still fires when
+-- that is over.
+CREATE TABLE held_case (
+    district_id integer NOT NULL,
+    device_id   bigint NOT NULL,
+    rule_id     text NOT NULL,
+    grid_id     bigint NOT NULL,
+    kind        text NOT NULL,
+    severity    smallint NOT NULL,
+    title       text NOT NULL,
+    fields      jsonb NOT NULL,
+    n           bigint NOT NULL,
+    first_us    bigint NOT NULL,
+    last_us     bigint NOT NULL,
+    endpoint    text,
+    alert       jsonb NOT NULL,
+    outage      boolean NOT NULL,
+    cause       bigint,                          -- the case that explains it; NULL: maintenance
+    held_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (district_id, device_id, rule_id)
+);
+CREATE INDEX held_case_cause ON held_case (district_id, cause);
+
+ALTER TABLE grid_case
+    ADD outage boolean NOT NULL DEFAULT false,   -- the device cannot be reached
+    ADD cause  bigint;                           -- closed, because that case explains it
+CREATE INDEX grid_case_outage ON grid_case (district_id, device_id) WHERE outage AND state <> 9;
+
+-- The devices that an outage took with it.
+CREATE TABLE case_affected (
+    district_id integer NOT NULL,
+    case_id     bigint NOT NULL,
+    device_id   bigint NOT NULL,
+    rule_id     text NOT NULL,
+    from_at     timestamptz NOT NULL,
+    to_at       timestamptz,
+    PRIMARY KEY (district_id, case_id, device_id, rule_id),
+    FOREIGN KEY (district_id, case_id) REFERENCES grid_case (district_id, id)
+);
+CREATE INDEX case_affected_device ON case_affected (district_id, device_id, rule_id) WHERE to_at IS NULL;
+
+-- The open case of an outage that explains why the device cannot be reached: of a device above it, or the one that was
+-- opened for it because several below it cannot be.
+CREATE FUNCTION outage_above(district integer, device bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE up AS (
+        SELECT $2 AS id, 0 AS depth
+        UNION ALL
+        SELECT d.parent_id, up.depth + 1 FROM up JOIN device d ON d.district_id = $1 AND d.id = up.id
+        WHERE d.parent_id IS NOT NULL AND up.depth < 8)
+    SELECT c.id
+    FROM up JOIN grid_case c ON c.district_id = $1 AND c.device_id = up.id AND c.outage AND c.state <> 9
+                            AND c.recovered_at IS NULL AND (up.depth > 0 OR c.rule_id = 'outage')
+    ORDER BY up.depth
+    LIMIT 1
+$$;

@@ -1,0 +1,135 @@
+#include "store_case.h"
+
+#include "alert.h"
+#include "times.h"
+
+#define CASE_COLUMNS 18
+
+/* So many devices below one that cannot be reached within so long are one outage. */
+#define OUTAGE_DEVICES 3
+#define OUTAGE_WITHIN_US (15 * TIMES_MIN)
+#define OUTAGE_KIND "part-0591"
+
+static int cmp_anomaly(const void *x, const void *y)
+{
+	const struct batch_anomaly *a = x, *b = y;
+	if (a->device_id != b->device_id)
+		return a->device_id < b->device_id ? -1 : 1;
+	return slice_cmp(a->rule_id, b->rule_id);
+}
+
+static void anomaly_columns(struct store_columns *a, const struct batch_anomaly *x)
+{
+	pg_array_i64(&a->c[0], x->device_id);
+	pg_array_str(&a->c[1], x->rule_id);
+	pg_array_i64(&a->c[2], x->grid_id);
+	pg_array_str(&a->c[3], x->kind);
+	pg_array_i64(&a->c[4], x->severity);
+	pg_array_str(&a->c[5], x->title);
+	pg_array_str(&a->c[6], store_json(x->fields));
+	pg_array_str(&a->c[7], x->fired ? SL("t") : SL("f"));
+	pg_array_i64(&a->c[8], x->n);
+	pg_array_i64(&a->c[9], x->first_us);
+	pg_array_i64(&a->c[10], x->last_us);
+	pg_array_i64(&a->c[11], x->recovered_us);
+	if (x->endpoint.p)
+		pg_array_str(&a->c[12], x->endpoint);
+	else
+		pg_array_null(&a->c[12]);
+	pg_array_str(&a->c[13], store_json(x->alert));
+	pg_array_str(&a->c[14], x->recovery);
+	pg_array_str(&a->c[15], x->flapping ? SL("t") : SL("f"));
+	pg_array_str(&a->c[16], x->lasting ? SL("t") : SL("f"));
+	pg_array_str(&a->c[17], x->outage ? SL("t") : SL("f"));
+}
+
+/* What fires or recovers, as arrays; batch: what cases are told by to have been opened by it. */
+static int write_cases(struct store_writing *w, struct batch *b, int64_t batch)
+{
+	auto_store_columns struct store_columns a;
+	auto_rows struct pg_rows *rows = NULL;
+	store_columns_init(&a, CASE_COLUMNS);
+	for (size_t i = 0; i < b->nanomalies; i++)
+		anomaly_columns(&a, &b->anomalies[i]);
+	struct pg_arg args[3 + CASE_COLUMNS] = {PGA_I(w->pos->district_id),
+						PGA_STR(w->pos->stream_id), PGA_I(batch)};
+	size_t n = 3;
+	int r = store_columns_args(&a, args, &n);
+	if (r)
+		return err_set(w->e, r, "cases: too large");
+	r = pg_query(w->pg, SQL_STORE_CASE, args, n, w->e, &rows);
+	if (r)
+		return r;
+	w->res->opened += pg_i64(rows, 0, 0);
+	w->res->folded += pg_i64(rows, 0, 1);
+	w->res->recovered += pg_i64(rows, 0, 2);
+	w->res->alerts += pg_i64(rows, 0, 3);
+	w->res->held += pg_i64(rows, 0, 4);
+	return 0;
+}
+
+/* By enum lang. */
+static const char *const outage_titles[] = {"{device}下{n}台设备失联",
+					    "{n} devices below {device} cannot be reached"};
+
+/* Several devices below one that cannot be reached are one case; and such a case may be over. */
+static int write_outages(struct store_writing *w, int64_t batch)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	auto_buf struct buf begins, over;
+	enum lang lang = (enum lang)w->conf->lang;
+	const char *endpoint = w->conf->notify.default_endpoint;
+	buf_init(&begins, RULE_TITLE_MAX);
+	buf_init(&over, RULE_TITLE_MAX);
+	alert_put_how(lang, SEVERITY_HIGH, false, &begins);
+	alert_put_how(lang, SEVERITY_HIGH, true, &over);
+	struct pg_arg args[] = {PGA_I(w->pos->district_id),
+				PGA_STR(w->pos->stream_id),
+				PGA_I(batch),
+				PGA_I(OUTAGE_DEVICES),
+				PGA_I(OUTAGE_WITHIN_US),
+				PGA_STR(outage_titles[lang]),
+				PGA_S(buf_slice(&begins)),
+				PGA_S(buf_slice(&over)),
+				PGA_STR(OUTAGE_KIND),
+				endpoint ? PGA_STR(endpoint) : PGA_NULL};
+	int r = pg_query(w->pg, SQL_STORE_OUTAGE, args, COUNT_OF(args), w->e, &rows);
+	if (r)
+		return r;
+	w->res->opened += pg_i64(rows, 0, 0);
+	w->res->recovered += pg_i64(rows, 0, 1);
+	w->res->held += pg_i64(rows, 0, 2);
+	w->res->alerts += pg_i64(rows, 0, 0) + pg_i64(rows, 0, 1);
+	return 0;
+}
+
+int store_cases(struct store_writing *w, struct batch *b)
+{
+	bool outage = false;
+	if (!b->nanomalies)
+		return 0;
+	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
+	for (size_t i = 0; i < b->nanomalies; i++)
+		outage = outage || b->anomalies[i].outage;
+	int r = write_cases(w, b, w->pos->batch + 1);
+	return r || !outage ? r : write_outages(w, w->pos->batch + 1);
+}
+
+int store_release(struct pg *p, const struct config *conf, const struct store_position *pos,
+		  struct store_result *ret, struct err *e)
+{
+	struct store_writing w = {p, conf, pos, ret, e};
+	struct batch none = {0};
+	int64_t batch = -times_now_us(); /* of no batch */
+	*ret = (struct store_result){0};
+	int r = pg_begin(p, e);
+	if (r)
+		return r;
+	r = write_cases(&w, &none, batch);
+	if (!r)
+		r = write_outages(&w, batch);
+	if (!r)
+		return pg_commit(p, e);
+	pg_rollback(p);
+	return r;
+}
