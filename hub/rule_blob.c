@@ -199,8 +199,10 @@ static struct cel_value take_value(struct reader *r, int64_t *ret_us)
 	r->bad = r->bad || !may_be_kept(v.type);
 	if (r->bad)
 		return (struct cel_value){.type = CEL_UNSET};
-	if (v.type == CEL_STRING)
-		return CEL_OF_TEXT(CEL_STRING, take_name(r));
+	if (v.type == CEL_STRING) {
+		struct slice text = take_name(r); /* once: the macro looks twice */
+		return CEL_OF_TEXT(CEL_STRING, text);
+	}
 	uint64_t bits = take_number(r, 8);
 	if (v.type == CEL_BOOL)
 		v.b = bits != 0;

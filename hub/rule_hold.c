@@ -133,16 +133,17 @@ bool state_count_firing(struct state *st, int64_t at_us)
 	return st->flapping;
 }
 
-/* 7 bits for how many, 23 for the seconds between them (97 days), one more for flapping: a positive
- * int of PostgreSQL. */
+/* 7 bits for how many, 22 for the seconds between them (48 days), one for flapping, one for what
+ * windows that ran empty said: a positive int of PostgreSQL. */
 #define COUNT_BITS 7
-#define SPAN_BITS 23
+#define SPAN_BITS 22
 _Static_assert(FLAP_COUNT_MAX < 1 << COUNT_BITS, "a count of firings fits");
 
 uint32_t state_pack_firings(const struct state *st)
 {
 	uint32_t span = MIN_OF(st->fired_span_s, (1u << SPAN_BITS) - 1);
-	return st->fires | span << COUNT_BITS | (uint32_t)st->flapping << (COUNT_BITS + SPAN_BITS);
+	return st->fires | span << COUNT_BITS | (uint32_t)st->flapping << (COUNT_BITS + SPAN_BITS) |
+	       (uint32_t)st->rechecked << (COUNT_BITS + SPAN_BITS + 1);
 }
 
 void state_unpack_firings(struct state *st, uint32_t packed, int64_t oldest_us)
@@ -150,21 +151,29 @@ void state_unpack_firings(struct state *st, uint32_t packed, int64_t oldest_us)
 	st->fires = (uint8_t)(packed & ((1u << COUNT_BITS) - 1));
 	st->fired_span_s = packed >> COUNT_BITS & ((1u << SPAN_BITS) - 1);
 	st->flapping = packed >> (COUNT_BITS + SPAN_BITS) & 1;
+	st->rechecked = packed >> (COUNT_BITS + SPAN_BITS + 1) & 1;
 	st->fired_us = oldest_us;
 }
 
 /* ---- timers ---- */
 
+int64_t state_recheck_due(const struct state *st)
+{
+	int64_t after = st->rule->code->recheck_us;
+	bool holds = st->phase == PHASE_PENDING || st->phase == PHASE_FIRING;
+	return holds && after && !st->rechecked ? later(st->seen_us, after) : INT64_MAX;
+}
+
 int64_t state_due(const struct state *st)
 {
+	int64_t recheck = state_recheck_due(st);
 	switch ((enum rule_phase)st->phase) {
 	case PHASE_PENDING: /* what ran out before the last look has been dealt with */
-		return rule_hold_due(st->rule, st->since_us, st->seen_us);
+		return MIN_OF(recheck, rule_hold_due(st->rule, st->since_us, st->seen_us));
 	case PHASE_CLEARING:
 		return later(st->since_us, state_clear_hold(st));
 	case PHASE_FIRING:
-		return st->rule->code->recheck_us ? later(st->seen_us, st->rule->code->recheck_us)
-						  : INT64_MAX;
+		return recheck;
 	case PHASE_QUIET:
 		return later(newest(st), st->rule->code->flap_us);
 	case PHASE_OK:

@@ -20,6 +20,8 @@ int64_t rule_hold_due(const struct rule *rule, int64_t since_us, int64_t from_us
 
 /* When the timer of the state's phase runs out; INT64_MAX: it has none. */
 int64_t state_due(const struct state *st);
+/* When its windows will have run empty if nothing comes; INT64_MAX: they have, or it has none. */
+int64_t state_recheck_due(const struct state *st);
 /* How long it must be quiet before it has recovered. */
 int64_t state_clear_hold(const struct state *st);
 

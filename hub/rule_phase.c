@@ -13,6 +13,12 @@
 #define MAX_AGE_INTERVALS 3    /* a hold does not run out on a value older than so many intervals */
 #define HOLD_GAP_US TIMES_HOUR /* a hold that was broken for longer begins anew */
 
+static void see(struct state *st, int64_t at_us)
+{
+	st->seen_us = at_us;
+	st->rechecked = false;
+}
+
 static void keep_fields(struct state *st, const struct reading *r)
 {
 	auto_buf struct buf b;
@@ -119,7 +125,7 @@ static int on_firing(const struct look *l, struct state *st, bool when, bool cle
 /* First sight of a rule that is true. */
 static int on_ok(const struct look *l, struct state *st)
 {
-	st->seen_us = l->at_us;
+	see(st, l->at_us);
 	st->since_us = l->at_us;
 	keep_fields(st, l->r);
 	if (rule_hold_over(st->rule, l->at_us, l->at_us))
@@ -150,16 +156,23 @@ static bool fresh(const struct state *st)
 	return interval <= 0 || st->due_us - seen <= MAX_AGE_INTERVALS * interval;
 }
 
-/* Its windows have run empty: does it still fire? */
+/* Its windows have run empty: is it still so? Asked once after each reading that fed them. */
 static int look_again(const struct look *l, struct state *st)
 {
 	int r = rule_look_show(l);
 	if (r)
 		return r;
-	if (rule_truth(l, st->rule, st->rule->code->when) == NO && rule_clear(l, st->rule) == YES)
-		r = rule_look_clear(l, st, l->at_us);
+	st->rechecked = true;
+	r = state_mark_dirty(l->s, st);
+	if (!r && rule_truth(l, st->rule, st->rule->code->when) == NO) {
+		if (st->phase == PHASE_PENDING)
+			r = state_end(l->s, st, l->at_us);
+		else if (rule_clear(l, st->rule) == YES)
+			r = rule_look_clear(l, st, l->at_us);
+	}
 	rule_look_hide(l->s);
-	return r;
+	bool idle = st->timer == NO_TIMER;
+	return r || !idle ? r : state_timer_start(l->s, st, state_due(st));
 }
 
 static int run_timer(const struct look *l, struct state *st)
@@ -168,6 +181,8 @@ static int run_timer(const struct look *l, struct state *st)
 		.s = l->s, .d = st->device, .at_us = st->due_us, .fn = l->fn, .ctx = l->ctx};
 	int64_t since = st->since_us;
 	state_timer_stop(l->s, st);
+	if (state_recheck_due(st) <= t.at_us)
+		return look_again(&t, st);
 	switch ((enum rule_phase)st->phase) {
 	case PHASE_PENDING:
 		if (!rule_hold_over(st->rule, since, t.at_us)) /* a long search goes on */
@@ -178,9 +193,7 @@ static int run_timer(const struct look *l, struct state *st)
 			return silence_cleared(&t, st);
 		return fresh(st) ? rule_look_recover(&t, st, t.at_us) : 0;
 	case PHASE_FIRING:
-		if (state_due(st) > t.at_us)
-			return state_timer_start(l->s, st, state_due(st));
-		return look_again(&t, st);
+		return state_timer_start(l->s, st, state_due(st));
 	case PHASE_QUIET:
 		return state_end(l->s, st, t.at_us);
 	case PHASE_OK:
@@ -295,23 +308,33 @@ static bool idle(const struct state *st)
 static int restart_hold(const struct look *l, struct state *st)
 {
 	bool held = st->timer != NO_TIMER;
-	st->seen_us = l->at_us;
+	see(st, l->at_us);
 	st->since_us = l->at_us;
 	state_timer_stop(l->s, st);
 	int r = state_mark_dirty(l->s, st);
 	return r || !held ? r : state_timer_start(l->s, st, state_due(st));
 }
 
+/* A look that holds the state may have fed its windows: they run empty later. */
+static int hold(const struct look *l, struct state *st)
+{
+	if (idle(st) || !st->rule->code->recheck_us)
+		return 0;
+	see(st, l->at_us);
+	int r = state_mark_dirty(l->s, st);
+	return r || st->timer != NO_TIMER ? r : state_timer_start(l->s, st, state_due(st));
+}
+
 static int look_at_state(const struct look *l, struct state *st, enum truth when)
 {
 	if (when == HOLD)
-		return 0;
+		return hold(l, st);
 	if (idle(st))
 		return when == YES ? on_ok(l, st) : 0;
 	int r = l->at_us == st->seen_us ? 0 : state_mark_dirty(l->s, st);
 	if (r)
 		return r;
-	st->seen_us = l->at_us;
+	see(st, l->at_us);
 	if (st->phase == PHASE_PENDING)
 		return on_pending(l, st, when == YES);
 	enum truth clear = when == YES ? NO : rule_clear(l, st->rule);

@@ -24,8 +24,9 @@ struct state {
 	uint8_t phase;	       /* enum rule_phase */
 	uint8_t nfields;
 	uint8_t fires; /* firings that count */
-	bool flapping;
-	char *fields; /* JSON, owned */
+	bool flapping : 1;
+	bool rechecked : 1; /* since the last reading that was looked at, its windows ran empty */
+	char *fields;	    /* JSON, owned */
 };
 
 /* With its fields, its place in the heap and what malloc adds; the bound is a promise. */
