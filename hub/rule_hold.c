@@ -12,7 +12,8 @@
 
 #include "times.h"
 
-#define STEPS_MAX 512 /* openings and shuttings looked at in one search */
+#define STEPS_MAX 512		   /* openings and shuttings looked at in one search */
+#define SEARCH_US (30 * TIMES_DAY) /* as far as can be seen it never opens: look again then */
 
 static bool any_open(const struct schedule *const *v, size_t n, int64_t at_us)
 {
@@ -69,12 +70,15 @@ int64_t rule_hold_due(const struct rule *rule, int64_t since_us, int64_t from_us
 	int64_t at = MAX_OF(since_us, from_us);
 	for (int i = 0; i < STEPS_MAX && at != INT64_MAX; i++) {
 		int64_t due = MAX_OF(at, later(since_us, hold_at(rule, at)));
+		bool open = rule_gate_open(rule, at);
+		if (open && due == at)
+			return due;
 		int64_t next = next_change(c, at);
-		if (due < next && rule_gate_open(rule, at))
+		if (open && due < next)
 			return due;
 		at = next;
 	}
-	return at;
+	return at == INT64_MAX ? later(from_us, SEARCH_US) : at;
 }
 
 int64_t state_clear_hold(const struct state *st)

@@ -12,9 +12,8 @@ bool rule_gate_open(const struct rule *rule, int64_t at_us);
 /* Has what began at since_us held for long enough at at_us, and is the gate open? */
 bool rule_hold_over(const struct rule *rule, int64_t since_us, int64_t at_us);
 /*
- * The first time from from_us on (not before since_us) at which rule_hold_over is true; INT64_MAX:
- * never, as far as schedules know. A search over very many openings ends early, at a time that is
- * still too soon: ask again from there.
+ * The first time from from_us on (not before since_us) at which rule_hold_over is true. A search
+ * that sees no end finishes early, at a time that is still too soon: ask again from there.
  */
 int64_t rule_hold_due(const struct rule *rule, int64_t since_us, int64_t from_us);
 

@@ -132,9 +132,8 @@ static void a_gate_that_never_opens_keeps_the_case_back(void **state)
 	struct bench b;
 	bench_new(&b, "  - {id: hot, when: t > 60.0, during: feast" TITLE);
 	say(&b, d1, at(2, "12:00"), "t", 70);
-	assert_int_equal(rule_states_next(b.s), INT64_MAX);
 	say(&b, d1, at(2, "13:00"), "t", 70);
-	tick(&b, at(30, "12:00"));
+	tick(&b, at(2, "12:00") + 500 * TIMES_DAY);
 	expect(&b, "");
 	assert_int_equal(rule_states_count(b.s), 1);
 	bench_done(&b);
