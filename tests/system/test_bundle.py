@@ -147,7 +147,7 @@ def test_the_next_endpoint_of_a_person(setup, receiver, database):
         receiver.behave(always="500")  # three times
         owed.put(1, first=2, kind="other")
         assert ids(second.wait(2)[1]) == [2]
-        assert database.value("SELECT count(*) FROM outbox") == 0
+        wait_until(lambda: database.value("SELECT count(*) FROM outbox") == 0)
     finally:
         second.stop()
 
