@@ -46,13 +46,13 @@ static void changes_near(const struct zone_rule *r, int64_t utc, struct change r
 {
 	int year, month, mday;
 	times_civil((utc - (utc % DAY + DAY) % DAY) / DAY, &year, &month, &mday);
-	size_t n = 0;
-	for (int y = year - 1; y <= year + 1; y++) {
+	for (int k = 0; k < CHANGES / 2; k++) {
+		int y = year - 1 + k;
 		struct change dst = {day_in(&r->to_dst, y) * DAY + r->to_dst.time - r->std, r->dst};
 		struct change std = {day_in(&r->to_std, y) * DAY + r->to_std.time - r->dst, r->std};
 		bool north = dst.at <= std.at;
-		ret[n++] = north ? dst : std;
-		ret[n++] = north ? std : dst;
+		ret[2 * k] = north ? dst : std;
+		ret[2 * k + 1] = north ? std : dst;
 	}
 }
 

@@ -134,16 +134,24 @@ static int add_piece(struct webhook_text *t, struct piece p, struct err *e)
 	return 0;
 }
 
+static bool is_control(char c)
+{
+	return ((unsigned char)c < 0x20 && !strchr("\n\r\t", c)) || !c || c == 0x7F;
+}
+
 static int parse_pieces(struct slice text, bool body, struct err *e, struct webhook_text *t,
 			size_t *at)
 {
 	size_t from = 0;
 	int r = 0;
-	for (*at = 0; !r && *at + 1 < text.n;) {
+	for (*at = 0; !r && *at < text.n;) {
 		size_t i = *at;
-		bool twice = text.p[i] == '{' && text.p[i + 1] == '{' && i + 2 < text.n &&
+		if (is_control(text.p[i]))
+			return err_set(e, -EINVAL, "a control character");
+		char next = i + 1 < text.n ? text.p[i + 1] : 0;
+		bool twice = text.p[i] == '{' && next == '{' && i + 2 < text.n &&
 			     is_letter(text.p[i + 2]);
-		if (text.p[i] != '{' || (!twice && !is_letter(text.p[i + 1]))) {
+		if (text.p[i] != '{' || (!twice && !is_letter(next))) {
 			++*at;
 			continue;
 		}

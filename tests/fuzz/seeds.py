@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write seeds for the fuzzers into OUT/{adapters,cel,csv,json,replay,rule}: seeds.py OUT."""
+"""Write seeds for the fuzzers into OUT/{adapters,cel,csv,json,replay,rule,schedule,webhook}: seeds.py OUT."""
 import os
 import sys
 
@@ -38,6 +38,13 @@ CONDITIONS = [  # the first byte: odd = unknown names are left to the evaluation
     "0string(double('1e300') * 2.0) + string(int(b))", "0[1, 2, 3].exists_one(e, e % 2 == 0)", "0.device.`a b`.c",
     "0((((((((((1))))))))))", "0!!!t ? 0x1F : 0xFFu",
 ]
+SCHEDULES = [b'schedules:\n- {name: a, days: [mon, sun], hours: ["22:00-06:00", "07:00-24:00"], holidays: closed}\n'
+             b"holidays:\n- {from: 2026-10-01, to: 2026-10-07}\nworkdays:\n- {day: 2026-10-10, as: fri}\n",
+             b"schedules:\n- {name: b, zone: Australia/Lord_Howe, hours: [01:30-02:15]}\n- {name: c, holidays: only}\n"]
+ANSWERS = ['{"errcode":310000,"errmsg":"sign not match"}', '{"StatusCode":0,"StatusMessage":"success"}', "no_service", "{"]
+TEMPLATES = ['{"a":"{text}","b":{fields.x|json},"c":"{url|url}"}', "{severity} {{x {case.title}\n{fields.fill_pct}"]
+ALERTS = ['{"case":{"id":7,"rule":"r","severity":"urgent","title":"<at id=all> [x](http://y)","opened_at":"2026-01-01T00:00:00Z"},'
+          '"grid":{"name":"g"},"device":{"id":"d"},"fields":{"a":1.5,"b":true,"c":null},"text":"- **a**\\n# b\\u202e"}', "{}"]
 
 
 def write(folder, items):
@@ -50,7 +57,7 @@ def write(folder, items):
 def packs():
     rules = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../rules")
     for name in sorted(os.listdir(rules)):
-        if name.endswith(".yaml") and name != "fields.yaml":
+        if name.endswith(".yaml") and name not in ("fields.yaml", "kinds.yaml", "schedules.yaml"):
             with open(os.path.join(rules, name), "rb") as f:
                 head, *items = f.read().split(b"\n  - id:")
             yield from (b"rules:\n  - id:" + item for item in items)
@@ -62,6 +69,11 @@ def main(out):
     write(out + "/adapters", [bytes([a]) + t.encode() + b"\0" + p.encode() for a, t, p in MESSAGES])
     write(out + "/replay", [s.encode() for s in STORED])
     write(out + "/json", [p.encode() for _, _, p in MESSAGES])
+    write(out + "/schedule", [b"zone: " + zone + b"\n" + text for zone in (b"Asia/Shanghai", b"America/New_York", b"-02:30")
+                              for text in SCHEDULES])
+    dialects = 11  # the first byte: dialect, and which of the three it is
+    write(out + "/webhook", [bytes([kind * dialects + d]) + t.encode() for d in range(dialects)
+                             for kind, texts in enumerate((ANSWERS, TEMPLATES, ALERTS)) for t in texts])
     write(out + "/csv", [t.encode() for t in TABLES])
 
 

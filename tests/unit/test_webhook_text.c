@@ -84,6 +84,7 @@ static void faults_have_a_place(void **state)
 		 "1:1: there is no place {case.titel} (did you mean {case.title}?)"},
 		{"x\n网格 {grid.nam}", true,
 		 "2:4: there is no place {grid.nam} (did you mean {grid.name}?)"},
+		{"a\n\x01", false, "2:1: a control character"},
 		{"{zzzzzz}", true, "1:1: there is no place {zzzzzz}"},
 		{"{fields.}", true, "1:1: there is no place {fields.} (did you mean {fields}?)"},
 		{"{fields.a.b}", true, "1:1: there is no place {fields.a.b}"},
