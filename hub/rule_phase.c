@@ -185,8 +185,10 @@ static int run_timer(const struct look *l, struct state *st)
 		return look_again(&t, st);
 	switch ((enum rule_phase)st->phase) {
 	case PHASE_PENDING:
-		if (!rule_hold_over(st->rule, since, t.at_us)) /* a long search goes on */
-			return state_timer_start(l->s, st, rule_hold_due(st->rule, since, t.at_us));
+		if (!rule_hold_over(st->rule, since, t.at_us)) {
+			int64_t due = rule_hold_due(st->rule, since, t.at_us);
+			return state_timer_start(l->s, st, MIN_OF(due, state_recheck_due(st)));
+		}
 		return fresh(st) ? rule_look_fire(&t, st, t.at_us) : 0;
 	case PHASE_CLEARING:
 		if (rule_is_of_silence(st->rule))

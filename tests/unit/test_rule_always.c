@@ -22,6 +22,7 @@ static const char rules[] =
 	"  - {id: street, when: t > 70.0, for: 5m, scope: grid" TITLE
 	"  - {id: many, when: \"devices(t > 60.0, '30m') >= 2\", scope: grid, clear_for: 2m" TITLE
 	"  - {id: often, when: \"count(t > 80.0, '30m') >= 2\"" TITLE
+	"  - {id: long, when: \"count(t > 40.0, '20m') >= 1\", for: 25m" TITLE
 	"  - {id: mean, when: \"avg(t, '20m') > 55.0\", clear_for: 3m, during: [night, "
 	"weekend]" TITLE "  - {id: jump, when: t - prev.t > 50.0, for: 1m" TITLE
 	"  - {id: both, when: \"last.h > 4.0 && t > 30.0 && within('night')\"" TITLE
@@ -191,10 +192,10 @@ static void life_done(struct life *l)
 static void all_kinds_of_rules_had_a_say(const struct bench *b)
 {
 	static const char *const words[] = {
-		"fired hot",  "fired warm",  "fired damp",	"fired street",
-		"fired many", "fired often", "fired mean",	"fired jump",
-		"fired both", "fired mute",  "fired gone",	"fired wet",
-		"fired drop", "flapping",    "recovered often", "recovered many"};
+		"fired hot",	   "fired warm",    "fired damp", "fired street", "fired many",
+		"fired often",	   "fired long",    "fired mean", "fired jump",	  "fired both",
+		"fired mute",	   "fired gone",    "fired wet",  "fired drop",	  "flapping",
+		"recovered often", "recovered many"};
 	for (size_t i = 0; i < COUNT_OF(words); i++)
 		if (!strstr(buf_str(&b->heard), words[i]))
 			fail_msg("%s: never", words[i]);
