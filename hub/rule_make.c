@@ -215,7 +215,7 @@ static uint64_t hash_of(const struct draft *d)
 	const struct rule *r = &d->rule;
 	const struct rule_code *c = &d->code;
 	auto_buf struct buf b;
-	buf_init(&b, 4 * CEL_TEXT_MAX);
+	buf_init(&b, 16 * CEL_TEXT_MAX); /* two texts, and three lists of schedules */
 	put_text(&b, d->y.when);
 	put_text(&b, d->y.clear);
 	buf_printf(&b, "%" PRId64 " %" PRId64 " %d %d %d %d %" PRId64 " %u %u %" PRId64, r->for_us,
