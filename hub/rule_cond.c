@@ -162,7 +162,7 @@ enum truth rule_truth(const struct look *l, const struct rule *rule, const struc
 	enum truth t =
 		answer(l, rule, rule->code->asks ? rule_value(l, p) : cel_eval(s->vm, p, s->slots));
 	if (s->asked)
-		s->asked(s->asked_ctx, l, rule, p, t);
+		s->asked(s->asked_ctx, l, rule, p, (int)t);
 	return t;
 }
 

@@ -1,11 +1,12 @@
-/* Any bytes as a rule pack: loaded; if it is sound, readings go through it and its titles are
- * rendered.
+/* Any bytes as a rule pack: loaded; if it is sound, readings go through it, its titles are rendered
+ * and its examples run. Schedules are the shipped ones, which the working directory has.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "rule.h"
+#include "rule_example.h"
 #include "times.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -26,6 +27,23 @@ static const struct device devices[] = {{.id = 1,
 					 .slot = 1,
 					 .class = CLASS_BIN}};
 
+static void copy(const char *dir, const char *name)
+{
+	char path[128], *text;
+	struct err e;
+	size_t n;
+	snprintf(path, sizeof path, "rules/%s", name);
+	if (file_read(path, 1024 * 1024, &text, &n, &e))
+		return;
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	if (!f)
+		abort();
+	fwrite(text, 1, n, f);
+	fclose(f);
+	free(text);
+}
+
 static const char *folder(void)
 {
 	static char dir[64];
@@ -33,6 +51,7 @@ static const char *folder(void)
 		snprintf(dir, sizeof dir, "/tmp/fuzz_rule.XXXXXX");
 		if (!mkdtemp(dir))
 			abort();
+		copy(dir, "schedules.yaml");
 	}
 	return dir;
 }
@@ -117,6 +136,32 @@ static void run(struct rules *set)
 	readings_done(&all);
 }
 
+static void look(void *ctx, const struct example_look *l)
+{
+	size_t *n = ctx;
+	*n += l->values.n;
+}
+
+static void run_examples(struct rules *set)
+{
+	static struct example_result res;
+	size_t n, seen = 0;
+	for (size_t i = 0; i < rules_count(set); i++) {
+		struct rules *alone = NULL;
+		const struct rule_example *x = rule_examples(rules_at(set, i), &n);
+		int bad = rules_alone(set, rules_at(set, i), &alone);
+		for (size_t k = 0; k < n; k++) {
+			bad |= rule_example_run(alone, &x[k], NULL, NULL, &res);
+			bool good = res.good;
+			size_t came = res.ncame;
+			bad |= rule_example_run(alone, &x[k], look, &seen, &res);
+			assert(good == res.good && came == res.ncame);
+		}
+		assert(!bad);
+		rules_unref(alone);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct rule_report report;
@@ -125,8 +170,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	rule_report_init(&report);
 	int r = rules_load(folder(), &report, &set);
 	assert(r == 0 ? report.nerrors == 0 : report.nerrors > 0);
-	if (r == 0)
+	if (r == 0) {
 		run(set);
+		run_examples(set);
+	}
 	rules_unref(set);
 	rule_report_done(&report);
 	return 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write seeds for the fuzzers into OUT/{adapters,cel,csv,json,replay,rule,schedule,webhook}: seeds.py OUT."""
+"""Write what each fuzzer NAME starts from into OUT/NAME: seeds.py OUT."""
 import os
 import sys
 
@@ -63,9 +63,20 @@ def packs():
             yield from (b"rules:\n  - id:" + item for item in items)
 
 
+def lists():
+    """The first byte says which file it is, as fuzz_rule_lists.c does."""
+    rules = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../rules")
+    for i, name in enumerate(("fields.yaml", "kinds.yaml", "schedules.yaml")):
+        with open(os.path.join(rules, name), "rb") as f:
+            head, *items = f.read().split(b"\n  - ")
+        yield b"%d" % i + b"\n  - ".join([head] + items[:8])
+        yield from (b"%d" % i + head + b"\n  - " + item for item in items[8::8])
+
+
 def main(out):
     write(out + "/cel", [c.encode() for c in CONDITIONS])
     write(out + "/rule", list(packs()))
+    write(out + "/rule_lists", list(lists()))
     write(out + "/adapters", [bytes([a]) + t.encode() + b"\0" + p.encode() for a, t, p in MESSAGES])
     write(out + "/replay", [s.encode() for s in STORED])
     write(out + "/json", [p.encode() for _, _, p in MESSAGES])
