@@ -232,15 +232,9 @@ static struct cel_value call(struct cel_vm *vm, const struct cel_insn *in,
 
 static struct cel_value match(struct cel_vm *vm, uint32_t regex, struct cel_value text)
 {
-	bool found;
 	if (text.type != CEL_STRING)
 		return text.type == CEL_ERROR ? text : CEL_FAIL(CEL_F_OVERLOAD);
-	if (!cel_charge(&vm->room, CEL_MATCH_STEPS + text.n / 16))
-		return CEL_FAIL(vm->room.why);
-	if (!cel_regex_match(vm->prog->regexes[regex], cel_text(text), &found))
-		return CEL_OF_BOOL(found);
-	cel_charge(&vm->room, CEL_MATCH_FAILED_STEPS);
-	return CEL_FAIL(CEL_F_REGEX);
+	return cel_match(&vm->room, vm->prog->regexes[regex], cel_text(text));
 }
 
 /* ---- lists, maps ---- */
@@ -299,9 +293,10 @@ static bool loop_begin(struct loop *l, enum cel_loop kind, struct cel_value rang
 	return true;
 }
 
-static bool loop_next(struct cel_vm *vm, struct loop *l)
+/* A turn costs what its instructions do: `body` of them. */
+static bool loop_next(struct cel_vm *vm, struct loop *l, ptrdiff_t body)
 {
-	if (l->done || l->turn == l->range.n || !cel_charge(&vm->room, 2))
+	if (l->done || l->turn == l->range.n || !cel_charge(&vm->room, 1 + (uint64_t)body / 3))
 		return false;
 	l->var = l->range.type == CEL_LIST ? l->range.list[l->turn] : l->range.map[l->turn].key;
 	l->turn++;
@@ -467,7 +462,7 @@ static const struct cel_insn *run_loop(struct cel_vm *vm, const struct cel_insn 
 		locate(vm, in, *top);
 		return far;
 	case I_LOOP_NEXT:
-		if (loop_next(vm, l))
+		if (loop_next(vm, l, far - in))
 			return in + 1;
 		*++*top = loop_result(l);
 		locate(vm, in, *top);

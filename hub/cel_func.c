@@ -30,7 +30,7 @@ static struct cel_value fn_size(struct cel_room *room, const struct cel_value *a
 static struct cel_value fn_contains(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
 	(void)n;
-	cel_charge(room, a->n / 64);
+	cel_charge(room, a->n / 8);
 	return CEL_OF_BOOL(a[1].n == 0 || memmem(a[0].p, a[0].n, a[1].p, a[1].n) != NULL);
 }
 
@@ -51,6 +51,16 @@ static struct cel_value fn_ends_with(struct cel_room *room, const struct cel_val
 	return CEL_OF_BOOL(slice_eq(tail, cel_text(a[1])));
 }
 
+struct cel_value cel_match(struct cel_room *room, const struct cel_regex *re, struct slice text)
+{
+	bool found = false, last = room->steps < CEL_MATCH_STEPS;
+	uint64_t max = last ? (uint64_t)room->steps : CEL_MATCH_STEPS, taken;
+	int r = cel_regex_match(re, text, max, &taken, &found);
+	if (!cel_charge(room, r && !last ? MIN_OF(taken, max) : taken))
+		return CEL_FAIL(room->why);
+	return r ? CEL_FAIL(CEL_F_REGEX) : CEL_OF_BOOL(found);
+}
+
 /* With a pattern that is not known before; constant ones are compiled with the condition. */
 static struct cel_value fn_matches(struct cel_room *room, const struct cel_value *a, unsigned n)
 {
@@ -58,15 +68,11 @@ static struct cel_value fn_matches(struct cel_room *room, const struct cel_value
 	struct cel_regex *re;
 	size_t at;
 	char why[128];
-	bool found;
-	if (!cel_charge(room, 10 * CEL_MATCH_STEPS + a->n / 16) ||
-	    cel_regex_new(cel_text(a[1]), &at, why, &re))
+	if (!cel_charge(room, CEL_PATTERN_STEPS) || cel_regex_new(cel_text(a[1]), &at, why, &re))
 		return CEL_FAIL(CEL_F_REGEX);
-	int r = cel_regex_match(re, cel_text(a[0]), &found);
+	struct cel_value v = cel_match(room, re, cel_text(a[0]));
 	cel_regex_free(re);
-	if (r)
-		cel_charge(room, CEL_MATCH_FAILED_STEPS);
-	return r ? CEL_FAIL(CEL_F_REGEX) : CEL_OF_BOOL(found);
+	return v;
 }
 
 /* ---- conversions ---- */

@@ -19,6 +19,11 @@ struct cel_func {
 extern const struct cel_func cel_funcs[];
 extern const size_t cel_funcs_count;
 
+struct cel_regex;
+/* Is the pattern found in the text? Takes steps of the room, at most CEL_MATCH_STEPS. */
+#define CEL_MATCH_STEPS 40000
+struct cel_value cel_match(struct cel_room *room, const struct cel_regex *re, struct slice text);
+
 /* Index of the function with that name and form; -1: none. */
 int cel_func_find(struct slice name, bool method);
 /* How a macro, or a function of the other form, is written: "x.all(name, condition)"; NULL: there

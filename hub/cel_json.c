@@ -23,7 +23,7 @@ static void put_double(struct buf *out, double d)
 static void put_list(struct buf *out, struct cel_value v)
 {
 	buf_putc(out, '[');
-	for (uint32_t i = 0; i < v.n; i++) {
+	for (uint32_t i = 0; i < v.n && !out->failed; i++) {
 		if (i)
 			buf_putc(out, ',');
 		cel_put_json(out, v.list[i]);
@@ -34,7 +34,7 @@ static void put_list(struct buf *out, struct cel_value v)
 static void put_map(struct buf *out, struct cel_value v)
 {
 	buf_putc(out, '[');
-	for (uint32_t i = 0; i < v.n; i++) {
+	for (uint32_t i = 0; i < v.n && !out->failed; i++) {
 		buf_puts(out, i ? ",[" : "[");
 		cel_put_json(out, v.map[i].key);
 		buf_putc(out, ',');
@@ -110,30 +110,23 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, -EPROTO, "a value is {\"TYPE\":…}: %s", what);
 }
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static int full(struct err *e)
+{
+	return err_set(e, -ENOMEM, "more values than fit");
+}
 
-/* Laxer than base64_decode: padding may be wrong. */
 static int from_base64(struct cel_room *room, struct slice s, struct err *e, struct cel_value *ret)
 {
-	unsigned char *p = cel_alloc(room, s.n);
-	uint32_t v = 0, n = 0;
-	unsigned bits = 0;
-	while (s.n && s.p[s.n - 1] == '=')
-		s.n--;
-	if (!p)
-		return -ENOMEM;
-	for (size_t i = 0; i < s.n; i++) {
-		const char *d = s.p[i] ? strchr(digits, s.p[i]) : NULL;
-		if (!d)
-			return bad(e, "bytes are base64");
-		v = v << 6 | (uint32_t)(d - digits);
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			p[n++] = (unsigned char)(v >> bits);
-		}
-	}
-	*ret = (struct cel_value){.type = CEL_BYTES, .n = n, .p = (const char *)p};
+	auto_buf struct buf out;
+	buf_init(&out, s.n + 1);
+	if (!s.p || base64_decode(s, &out))
+		return bad(e, "bytes are base64");
+	char *p = cel_alloc(room, out.n);
+	if (!p || out.failed)
+		return full(e);
+	if (out.n)
+		memcpy(p, out.p, out.n);
+	*ret = (struct cel_value){.type = CEL_BYTES, .n = (uint32_t)out.n, .p = p};
 	return 0;
 }
 
@@ -146,7 +139,7 @@ static int from_list(struct cel_room *room, const struct json *v, struct err *e,
 		return bad(e, "a list is an array");
 	list.list = cel_alloc(room, n * sizeof *list.list);
 	if (!list.list)
-		return -ENOMEM;
+		return full(e);
 	for (size_t i = 0; i < n; i++) {
 		int r = cel_from_json(room, json_at(v, i), e, &list.list[i]);
 		if (r)
@@ -165,7 +158,7 @@ static int from_map(struct cel_room *room, const struct json *v, struct err *e,
 		return bad(e, "a map is an array of [key, value]");
 	map.map = cel_alloc(room, n * sizeof *map.map);
 	if (!map.map)
-		return -ENOMEM;
+		return full(e);
 	for (size_t i = 0; i < n; i++) {
 		const struct json *pair = json_at(v, i);
 		struct cel_value key, val;
@@ -191,23 +184,30 @@ static int from_double(const struct json *v, struct err *e, struct cel_value *re
 	} words[] = {{"NaN", (double)NAN},
 		     {"Infinity", (double)INFINITY},
 		     {"-Infinity", (double)-INFINITY}};
-	*ret = CEL_OF_DOUBLE(json_double(v));
-	for (size_t i = 0; i < COUNT_OF(words); i++)
-		if (slice_is(json_str(v), words[i].name))
-			*ret = CEL_OF_DOUBLE(words[i].d);
-	return json_is_num(v) || json_str(v).n ? 0 : bad(e, "a double is a number");
+	double d = json_double(v);
+	bool good = json_is_num(v) || !slice_to_double(json_str(v), &d);
+	for (size_t i = 0; i < COUNT_OF(words) && !good; i++) {
+		good = slice_is(json_str(v), words[i].name);
+		d = words[i].d;
+	}
+	*ret = CEL_OF_DOUBLE(d);
+	return good ? 0 : bad(e, "a double is a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
 }
 
-/* Past INT64_MAX a number stands as a double, or as text. */
 static int from_uint(const struct json *v, struct err *e, struct cel_value *ret)
 {
-	double d = json_double(v);
+	uint64_t u = 0;
+	struct slice s = json_str(v);
+	bool fits = s.n > 0;
+	for (size_t i = 0; i < s.n && fits; i++)
+		fits = s.p[i] >= '0' && s.p[i] <= '9' && !__builtin_mul_overflow(u, 10, &u) &&
+		       !__builtin_add_overflow(u, (uint64_t)(s.p[i] - '0'), &u);
 	if (json_kind(v) == JSON_K_INT && json_int(v) >= 0)
 		*ret = CEL_OF_UINT((uint64_t)json_int(v));
-	else if (json_kind(v) == JSON_K_DOUBLE && d >= 0 && d < 0x1p64)
-		*ret = CEL_OF_UINT((uint64_t)d);
+	else if (fits)
+		*ret = CEL_OF_UINT(u);
 	else
-		return bad(e, "a uint is a whole number that is not negative");
+		return bad(e, "a uint is a whole number from 0 to 18446744073709551615");
 	return 0;
 }
 
@@ -228,6 +228,44 @@ static int from_time(struct cel_value v, struct err *e, struct cel_value *ret)
 		return bad(e, cel_fault_texts[v.n]);
 	*ret = v;
 	return 0;
+}
+
+#define JSON_MAX ((size_t)1024 * 1024)
+#define JSON_DEPTH 64
+
+/* Quote whole numbers of so many digits that our JSON refuses them. */
+static void quote_large(struct slice s, struct buf *out)
+{
+	bool text = false;
+	for (size_t i = 0, k; i < s.n; i = k) {
+		for (k = i; k < s.n && s.p[k] >= '0' && s.p[k] <= '9'; k++)
+			;
+		bool whole = i && !strchr("0123456789.eE+-", s.p[i - 1]) && k < s.n &&
+			     !strchr(".eE", s.p[k]);
+		int64_t v;
+		bool quote = !text && whole && k > i &&
+			     slice_to_i64((struct slice){s.p + i, k - i}, &v) == -ERANGE;
+		if (k == i && s.p[i] == '"')
+			text = !text;
+		k += k == i;
+		k += text && s.p[i] == '\\' && k < s.n; /* what a backslash is for */
+		buf_puts(out, quote ? "\"" : "");
+		buf_put(out, s.p + i, k - i);
+		buf_puts(out, quote ? "\"" : "");
+	}
+}
+
+int cel_json_parse(struct slice text, struct err *e, struct json **ret)
+{
+	static const struct json_limits limits = {
+		.max_bytes = 2 * JSON_MAX, .max_depth = JSON_DEPTH, .nul = true};
+	auto_buf struct buf out;
+	buf_init(&out, 2 * JSON_MAX);
+	if (text.n > JSON_MAX)
+		return err_set(e, -EMSGSIZE, "JSON of %zu bytes, at most %zu are taken", text.n,
+			       JSON_MAX);
+	quote_large(text, &out);
+	return out.failed ? full(e) : json_parse(buf_slice(&out), &limits, e, ret);
 }
 
 int cel_from_json(struct cel_room *room, const struct json *v, struct err *e, struct cel_value *ret)

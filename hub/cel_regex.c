@@ -3,12 +3,14 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#define MATCH_LIMIT 20000 /* about a millisecond at worst */
-#define HEAP_LIMIT_KIB 256
+#define CHARS_A_STEP 16
+#define HEAP_LIMIT_KIB 1024
 #define REPEAT_MAX 1000 /* as RE2 */
 
 struct cel_regex {
 	pcre2_code *code;
+	size_t n;
+	char text[]; /* the pattern */
 };
 
 /* ---- what RE2 does not know ---- */
@@ -174,7 +176,8 @@ int cel_regex_new(struct slice pattern, size_t *ret_at, char why[static 128],
 		  struct cel_regex **ret)
 {
 	/* As RE2, which CEL names: `$` is the end of the text, \C does not exist. */
-	uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options =
+		PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
 	int code = 0;
 	PCRE2_SIZE at = 0;
 	char copy[CEL_PATTERN_MAX];
@@ -192,9 +195,12 @@ int cel_regex_new(struct slice pattern, size_t *ret_at, char why[static 128],
 		*ret_at = scan.at;
 		return -EINVAL;
 	}
-	struct cel_regex *re = mem_new(sizeof *re);
+	struct cel_regex *re = mem_new(sizeof *re + pattern.n);
 	if (!re)
 		return -ENOMEM;
+	re->n = pattern.n;
+	if (pattern.n)
+		memcpy(re->text, copy, pattern.n);
 	re->code = pcre2_compile((PCRE2_SPTR)copy, pattern.n, options, &code, &at, NULL);
 	if (!re->code) {
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)why, 128);
@@ -214,20 +220,47 @@ void cel_regex_free(struct cel_regex *re)
 	free(re);
 }
 
-int cel_regex_match(const struct cel_regex *re, struct slice text, bool *ret)
+struct steps {
+	const struct cel_regex *re;
+	uint64_t taken, max;
+};
+
+/* Is the item of the pattern one like .* or a{3,}, which may run through all of the text? */
+static bool is_run(const struct cel_regex *re, size_t at, size_t n)
+{
+	size_t end = MIN_OF(at + n + 1, re->n);
+	for (size_t i = at; i < end; i++)
+		if (strchr("*+}", re->text[i]))
+			return true;
+	return false;
+}
+
+/* Before each item of the pattern, wherever in the text it is tried. PCRE2's own limits will not
+ * do: they begin anew at each place. */
+static int count_step(pcre2_callout_block *at, void *ctx)
+{
+	struct steps *s = ctx;
+	bool run = is_run(s->re, at->pattern_position, at->next_item_length);
+	s->taken += 1 + (run ? (at->subject_length - at->current_position) / CHARS_A_STEP : 0);
+	return s->taken > s->max ? PCRE2_ERROR_MATCHLIMIT : 0;
+}
+
+int cel_regex_match(const struct cel_regex *re, struct slice text, uint64_t max_steps,
+		    uint64_t *ret_steps, bool *ret)
 {
 	pcre2_match_context *limits = pcre2_match_context_create(NULL);
 	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	struct steps steps = {.re = re, .taken = text.n / CHARS_A_STEP, .max = max_steps};
 	int r = PCRE2_ERROR_NOMEMORY;
 	if (limits && data) {
-		pcre2_set_match_limit(limits, MATCH_LIMIT);
-		pcre2_set_depth_limit(limits, MATCH_LIMIT);
+		pcre2_set_callout(limits, count_step, &steps);
 		pcre2_set_heap_limit(limits, HEAP_LIMIT_KIB);
 		r = pcre2_match(re->code, (PCRE2_SPTR)(text.n ? text.p : ""), text.n, 0, 0, data,
 				limits);
 	}
 	pcre2_match_data_free(data);
 	pcre2_match_context_free(limits);
+	*ret_steps = steps.taken;
 	if (r < 0 && r != PCRE2_ERROR_NOMATCH)
 		return -E2BIG;
 	*ret = r >= 0;

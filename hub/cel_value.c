@@ -241,55 +241,27 @@ enum cel_fault cel_map_put(struct cel_room *room, struct cel_value *map, struct 
 
 /* ---- arithmetic ---- */
 
-static struct cel_value calc_int(enum cel_arith op, int64_t a, int64_t b)
-{
-	int64_t r = 0;
-	bool over = false;
-	if ((op == CEL_DIV || op == CEL_MOD) && b == 0)
-		return CEL_FAIL(CEL_F_DIVIDE);
-	switch (op) {
-	case CEL_ADD:
-		over = __builtin_add_overflow(a, b, &r);
-		break;
-	case CEL_SUB:
-		over = __builtin_sub_overflow(a, b, &r);
-		break;
-	case CEL_MUL:
-		over = __builtin_mul_overflow(a, b, &r);
-		break;
-	case CEL_DIV:
-	case CEL_MOD:
-	default:
-		over = a == INT64_MIN && b == -1;
-		if (!over)
-			r = op == CEL_DIV ? a / b : a % b;
+/* Alike for int and uint; `edge_` is the one quotient that does not fit. */
+#define CALC_WHOLE(name_, type_, of_, edge_)                                    \
+	static struct cel_value name_(enum cel_arith op, type_ a, type_ b)      \
+	{                                                                       \
+		type_ r = 0;                                                    \
+		bool by = op == CEL_DIV || op == CEL_MOD, over = by && (edge_); \
+		if (by && b == 0)                                               \
+			return CEL_FAIL(CEL_F_DIVIDE);                          \
+		if (op == CEL_ADD)                                              \
+			over = __builtin_add_overflow(a, b, &r);                \
+		else if (op == CEL_SUB)                                         \
+			over = __builtin_sub_overflow(a, b, &r);                \
+		else if (op == CEL_MUL)                                         \
+			over = __builtin_mul_overflow(a, b, &r);                \
+		else if (!over)                                                 \
+			r = op == CEL_DIV ? a / b : a % b;                      \
+		return over ? CEL_FAIL(CEL_F_OVERFLOW) : of_(r);                \
 	}
-	return over ? CEL_FAIL(CEL_F_OVERFLOW) : CEL_OF_INT(r);
-}
 
-static struct cel_value calc_uint(enum cel_arith op, uint64_t a, uint64_t b)
-{
-	uint64_t r = 0;
-	bool over = false;
-	if ((op == CEL_DIV || op == CEL_MOD) && b == 0)
-		return CEL_FAIL(CEL_F_DIVIDE);
-	switch (op) {
-	case CEL_ADD:
-		over = __builtin_add_overflow(a, b, &r);
-		break;
-	case CEL_SUB:
-		over = __builtin_sub_overflow(a, b, &r);
-		break;
-	case CEL_MUL:
-		over = __builtin_mul_overflow(a, b, &r);
-		break;
-	case CEL_DIV:
-	case CEL_MOD:
-	default:
-		r = op == CEL_DIV ? a / b : a % b;
-	}
-	return over ? CEL_FAIL(CEL_F_OVERFLOW) : CEL_OF_UINT(r);
-}
+CALC_WHOLE(calc_int, int64_t, CEL_OF_INT, a == INT64_MIN && b == -1)
+CALC_WHOLE(calc_uint, uint64_t, CEL_OF_UINT, false)
 
 static struct cel_value calc_double(enum cel_arith op, double a, double b)
 {

@@ -26,8 +26,7 @@ static int slot_of(void *ctx, struct slice name)
 
 static int bind_names(struct bindings *b, const char *text, struct err *e)
 {
-	static const struct json_limits limits = {.max_bytes = 1024 * 1024, .max_depth = 64};
-	int r = json_parse(slice_of(text), &limits, e, &b->json);
+	int r = cel_json_parse(slice_of(text), e, &b->json);
 	if (r)
 		return err_prefix(e, r, "--bindings");
 	if (json_kind(b->json) != JSON_K_OBJECT || json_count(b->json) > BINDINGS_MAX)

@@ -67,8 +67,8 @@ int json_parse(struct slice text, const struct json_limits *lim, struct err *e, 
 	if (too_deep(text, lim->max_depth))
 		return err_set(e, -ELOOP, "JSON nested deeper than %u levels", lim->max_depth);
 	json_error_t je;
-	json_t *root = json_loadb(text.p ? text.p : "", text.n,
-				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | (lim->nul ? JSON_ALLOW_NUL : 0);
+	json_t *root = json_loadb(text.p ? text.p : "", text.n, flags, &je);
 	if (!root)
 		return err_set(e, code_of(&je), "JSON line %d column %d: %s", je.line, je.column,
 			       je.text);

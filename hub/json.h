@@ -4,8 +4,8 @@
  * Refused, with an errno that says why: larger than max_bytes (-EMSGSIZE), nested deeper than
  * max_depth
  * (-ELOOP), not UTF-8 (-EILSEQ), a name twice in one object (-EEXIST), a number out of range
- * (-ERANGE), anything else that is not JSON, NaN and Infinity and NUL among it (-EBADMSG). Any
- * thread. This is the only module that knows which library reads JSON.
+ * (-ERANGE), anything else that is not JSON, NaN and Infinity and (mostly) NUL among it (-EBADMSG).
+ * Any thread. This is the only module that knows which library reads JSON.
  */
 #ifndef GRIDHUB_JSON_H
 #define GRIDHUB_JSON_H
@@ -27,6 +27,7 @@ enum json_kind {
 struct json_limits {
 	size_t max_bytes;
 	unsigned max_depth; /* 1..512 */
+	bool nul;	    /* \u0000 is taken in a text */
 };
 
 /* For what a device sends: 16 levels, and the most that intake.max_payload may allow. */

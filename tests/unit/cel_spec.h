@@ -65,7 +65,7 @@ static void spec_show(struct slice text, struct buf *out)
 	cel_vm_free(vm);
 }
 
-static void expect_all(const struct spec *specs, size_t n)
+__attribute__((unused)) static void expect_all(const struct spec *specs, size_t n)
 {
 	int wrong = 0;
 	for (size_t i = 0; i < n; i++) {
