@@ -67,7 +67,7 @@ static int64_t waits_until(const struct bundle_item *it, const struct bundle_con
 		return it->quiet_until_us;
 	if (it->case_outstanding)
 		return look_again(it, conf->now_us);
-	if (conf->wait_us == 0)
+	if (conf->wait_us == 0 || it->alone)
 		return 0;
 	if (it->outstanding >= BUNDLE_OUTSTANDING)
 		return look_again(it, conf->now_us);
@@ -393,7 +393,7 @@ static int put_endpoint(struct bundle *b, struct bundle_item *const *items, size
 			const struct bundle_conf *conf)
 {
 	size_t groups = 0;
-	bool by_itself = conf->wait_us == 0 || !items[0]->endpoint.p;
+	bool by_itself = conf->wait_us == 0 || !items[0]->endpoint.p || items[0]->alone;
 	for (size_t i = 0; i < n; i++)
 		groups += i == 0 || !same_group(items[i - 1], items[i]);
 	if (groups > BUNDLE_GROUPS_MAX && !by_itself)

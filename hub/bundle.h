@@ -15,9 +15,10 @@
 #include "rule.h"
 
 #define BUNDLE_GROUPS_MAX 3
-#define BUNDLE_SHOWN 5	      /* cases that a digest tells of, the worst first */
-#define BUNDLE_IDS_MAX 1000   /* cases whose numbers stand in it */
-#define BUNDLE_OUTSTANDING 3  /* messages that may wait at an endpoint before the rest is bundled \
+#define BUNDLE_SHOWN 5	    /* cases that a digest tells of, the worst first */
+#define BUNDLE_IDS_MAX 1000 /* cases whose numbers stand in it */
+#define BUNDLE_OUTSTANDING                                                                        \
+	3		      /* messages that may wait at an endpoint before the rest is bundled \
 			       */
 #define BUNDLE_ITEMS_MAX 5000 /* in one run */
 
@@ -27,6 +28,7 @@ struct bundle_item { /* what is owed; all borrowed */
 	enum severity severity;
 	int64_t quiet_until_us, silent_until_us; /* 0: it is not */
 	int64_t after_us;	/* an earlier one of its case waits until then; 0: none */
+	bool alone;		/* its endpoint takes each alert by itself, at once */
 	bool case_outstanding;	/* an earlier message about its case is under way */
 	int64_t outstanding;	/* messages under way to its endpoint */
 	int64_t group_last_us;	/* 0: never */

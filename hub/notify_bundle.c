@@ -36,6 +36,14 @@ static struct slice text_or_null(const struct pg_rows *rows, size_t i, size_t co
 	return pg_null(rows, i, col) ? (struct slice){0} : pg_slice(rows, i, col);
 }
 
+/* A receiver that keeps an incident of each case could not close what a digest opened. */
+static bool wants_each(const struct config *conf, struct slice endpoint)
+{
+	const struct endpoint_conf *c = endpoint.p ? config_endpoint(conf, endpoint) : NULL;
+	const struct webhook_adapter *a = c ? webhook_adapter_find(slice_of(c->dialect)) : NULL;
+	return a && a->by_case;
+}
+
 static struct bundle_item item_of(const struct pg_rows *rows, size_t i)
 {
 	return (struct bundle_item){
@@ -144,8 +152,10 @@ static int bundle_rows(struct notify_store *s, const struct pg_rows *rows, struc
 				  .lang = (enum lang)conf->lang};
 	if (!items)
 		return err_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		items[i] = item_of(rows, i);
+		items[i].alone = wants_each(conf, items[i].endpoint);
+	}
 	int rc = bundle_run(b, items, n, &how);
 	if (rc)
 		return err_set(e, rc, "alerts cannot be bundled: %s", strerror(-rc));

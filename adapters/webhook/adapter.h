@@ -32,8 +32,9 @@ struct webhook_target {
 
 /* One message; all borrowed. Whatever is not `now_us` is the same on every attempt. */
 struct webhook_message {
-	struct slice id;	  /* never changes over retries, so that the receiver can tell */
-	struct slice event;	  /* "case.opened", "case.recovered", "test" */
+	struct slice id; /* never changes over retries, so that the receiver can tell */
+	struct slice
+		event; /* "case.opened", "case.recurred", "case.recovered", "case.digest", "test" */
 	const struct json *alert; /* object: case, grid, device, fields, text (see standard.c) */
 	struct slice case_url;	  /* a page about the case; empty = none */
 	int64_t at_us;		  /* when it happened */
@@ -77,6 +78,7 @@ struct webhook_adapter {
 	const char *name; /* as in endpoints[].dialect */
 	const char *help; /* one line */
 	enum webhook_template takes;
+	bool by_case; /* keeps an incident of each case by a key: must hear of each, no digests */
 	/* What the receiver allows; endpoints[].rate takes its place. */
 	struct webhook_limit limits[WEBHOOK_LIMITS];
 	/* Are URL and secrets of the dialect's form? Called at start. -EINVAL, e says what is

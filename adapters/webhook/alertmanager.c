@@ -95,6 +95,7 @@ const struct webhook_adapter webhook_alertmanager = {
 	.name = "alertmanager",
 	.help = "JSON of Alertmanager's webhooks, version 4 (secret_file: a bearer token, if it "
 		"wants one)",
+	.by_case = true,
 	.check = alertmanager_check,
 	.compose = alertmanager_compose,
 	.classify = webhook_classify_http,

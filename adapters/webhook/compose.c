@@ -91,7 +91,9 @@ void webhook_said_done(struct webhook_said *s)
 
 bool webhook_is_recovery(const struct webhook_message *m)
 {
-	return slice_is(m->event, "case.recovered");
+	const struct json *d = json_get(m->alert, "digest");
+	int64_t n = json_int(json_get(d, "recovered"));
+	return slice_is(m->event, "case.recovered") || (n && n >= json_int(json_get(d, "cases")));
 }
 
 unsigned webhook_severity(const struct webhook_message *m)

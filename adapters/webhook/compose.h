@@ -26,6 +26,7 @@ void webhook_say(const struct webhook_target *t, const struct webhook_message *m
 void webhook_said_done(struct webhook_said *s);
 #define auto_said auto_call(webhook_said_done)
 
+/* Of a case, or of all that a digest tells of. */
 bool webhook_is_recovery(const struct webhook_message *m);
 /* 0 low … 3 urgent; a test is normal. */
 unsigned webhook_severity(const struct webhook_message *m);

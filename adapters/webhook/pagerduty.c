@@ -101,6 +101,7 @@ const struct webhook_adapter webhook_pagerduty = {
 		"routing key)",
 	.takes = WEBHOOK_TEXT_TEMPLATE,
 	.limits = {{120, TIMES_MIN}},
+	.by_case = true,
 	.check = pagerduty_check,
 	.compose = pagerduty_compose,
 	.classify = pagerduty_classify,

@@ -49,6 +49,7 @@ static const char *const places[] = {
 	"device.class",
 	"device.title",
 	"fields",
+	"digest",
 };
 
 static bool is_name_char(char c)

@@ -206,3 +206,23 @@ def test_a_case_goes_to_a_robot_and_a_blocked_robot_gets_rest(make_hub, robot, p
     time.sleep(1.5)
     assert len(robot.seen) == 1
     assert hub.stop() == 0
+
+
+def test_incidents_are_opened_and_closed_one_by_one(make_hub, robot, publisher):
+    """PagerDuty and what takes Alertmanager's JSON know a case by its key: a digest could not be taken back."""
+    hub = make_hub(conf={"notify": {"group_wait": "30s"}}, rules={"a.yaml": RULE}, grids=GRIDS, devices=DEVICES, start=False)
+    hub.conf["endpoints"] = [endpoint(hub, robot, "pagerduty")]
+    hub.write_conf()
+    hub.start()
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 91})
+    publisher.publish(topic_of("smoke-1", cls="sensor"), {"fill_pct": 92})
+    wait_until(lambda: len(robot.seen) == 2)
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 20})
+    publisher.publish(topic_of("smoke-1", cls="sensor"), {"fill_pct": 20})
+    wait_until(lambda: len(robot.seen) == 4)
+    said = [json.loads(raw) for _, _, raw in robot.seen]
+    opened = {b["dedup_key"]: b["event_action"] for b in said[:2]}
+    closed = {b["dedup_key"]: b["event_action"] for b in said[2:]}
+    assert len(opened) == 2 and opened.keys() == closed.keys()
+    assert set(opened.values()) == {"trigger"} and set(closed.values()) == {"resolve"}
+    assert hub.stop() == 0

@@ -279,6 +279,32 @@ static void without_grouping_each_goes_by_itself(void **state)
 	bed_free(bed);
 }
 
+/* An incident that is kept elsewhere by a key can only be closed by a message of its own. */
+static void a_receiver_of_incidents_hears_of_each(void **state)
+{
+	(void)state;
+	struct bed *bed = bed_new();
+	for (int i = 0; i < 20; i++) {
+		bool alone = i >= 10;
+		struct bundle_item *it = owe(bed, alone ? "pager" : "leader", 1, "a", i + 1,
+					     i % 2 ? "case.recovered" : "case.opened");
+		it->alone = alone;
+		it->group_last_us = alone ? NOW - TIMES_SEC : 0;
+		it->created_us = NOW - TIMES_HOUR;
+		it->outstanding = alone ? BUNDLE_OUTSTANDING : 0;
+	}
+	bed->items[19].case_outstanding = true; /* the order within a case is kept */
+	run(bed);
+	assert_int_equal(bed->b.n, 1 + 9);
+	assert_true(slice_is(bed->b.v[0].event, "case.digest"));
+	for (size_t i = 1; i < bed->b.n; i++) {
+		assert_int_equal(bed->b.v[i].n, 1);
+		assert_int_equal(bed->b.v[i].case_id, (int64_t)i + 10);
+	}
+	assert_true(bed->items[19].due_us > NOW);
+	bed_free(bed);
+}
+
 static void without_an_endpoint_it_is_still_a_message(void **state)
 {
 	(void)state;
@@ -306,6 +332,7 @@ int main(void)
 		cmocka_unit_test(a_silence_waits_and_what_passes_within_it_is_dropped),
 		cmocka_unit_test(a_receiver_with_messages_waiting_gets_no_more_of_them),
 		cmocka_unit_test(without_grouping_each_goes_by_itself),
+		cmocka_unit_test(a_receiver_of_incidents_hears_of_each),
 		cmocka_unit_test(without_an_endpoint_it_is_still_a_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

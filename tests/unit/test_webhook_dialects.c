@@ -256,6 +256,30 @@ static void pagerduty(void **state)
 	help_is(over, "dedup_key", help_text(b, "dedup_key").p);
 }
 
+/* A digest of nothing but recoveries is one; receivers of incidents get none but as a fallback. */
+static void digests(void **state)
+{
+	(void)state;
+	static const char form[] =
+		"{\"case\":{\"id\":7,\"severity\":\"urgent\"},\"digest\":{\"cases\":3,"
+		"\"opened\":0,\"recovered\":%d},\"text\":\"共3起\\n1. x\"}";
+	for (int recovered = 2; recovered <= 3; recovered++) {
+		char alert[256];
+		snprintf(alert, sizeof alert, form, recovered);
+		struct webhook_target t = target_of(help_adapter("pagerduty"));
+		auto_json struct json *b = help_body("pagerduty", &t, "case.digest", alert, "");
+		help_is(b, "event_action", recovered == 3 ? "resolve" : "trigger");
+		t = target_of(help_adapter("feishu"));
+		auto_json struct json *f = help_body("feishu", &t, "case.digest", alert, "");
+		help_is(f, "card.header.template", recovered == 3 ? "green" : "red");
+		help_is(f, "card.header.title.content", "共3起");
+	}
+	for (size_t i = 0; webhook_adapters[i]; i++)
+		assert_int_equal(webhook_adapters[i]->by_case,
+				 slice_is(SL("pagerduty"), webhook_adapters[i]->name) ||
+					 slice_is(SL("alertmanager"), webhook_adapters[i]->name));
+}
+
 static void ntfy(void **state)
 {
 	(void)state;
@@ -426,6 +450,7 @@ int main(void)
 		cmocka_unit_test(alertmanager),
 		cmocka_unit_test(slack),
 		cmocka_unit_test(pagerduty),
+		cmocka_unit_test(digests),
 		cmocka_unit_test(ntfy),
 		cmocka_unit_test(gotify),
 		cmocka_unit_test(template),
