@@ -3,12 +3,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "district.h"
+#include "engine_load.h"
 #include "health.h"
-#include "intake.h"
 #include "log.h"
 #include "metrics.h"
-#include "store.h"
 #include "times.h"
 
 /*
@@ -22,6 +20,9 @@
 #define NAP_US (5 * TIMES_MS) /* between looks at the spool while a batch is being filled */
 #define AWAY_GRACE_US \
 	(2 * TIMES_SEC) /* at the end, when the database is away: the spool has it all */
+#define MEMORY_EVERY_US TIMES_MIN
+#define MEMORIES_A_BATCH 2000
+#define MEMORIES_AT_ONCE 20000
 #define RELEASE_KEEP \
 	DEDUP_WINDOW /* records kept in the spool behind the cursor, to fill dedup at start */
 
@@ -41,122 +42,69 @@ struct engine {
 
 	/* the thread's own */
 	struct intake in;
+	struct engine_load load;
 	uint64_t last_seq; /* handed over, or in the database at the start */
 	bool begun;
+	bool quiet; /* an adapter is */
 	bool thread_running;
 	struct log_repeat rule_fault;
 };
 
+static bool spool_is_half_full(struct engine *en)
+{
+	struct spool_stat st;
+	spool_stat(en->spool, &st);
+	return st.bytes > (uint64_t)en->conf->spool.max_bytes / 2;
+}
+
+/* What happens beside the log happens behind the last record read. At the start the log itself says
+ * what time it was. */
+static void tell_time(struct engine *en)
+{
+	const struct batch *b = en->in.batch;
+	if (en->begun)
+		rule_states_at(en->in.states, b->last_seq ? b->last_seq : en->last_seq,
+			       times_now_us());
+}
+
 /* ---- changes of registry and rules ---- */
 
-static int put_grid(struct engine *en, const struct pg_rows *rows, size_t i)
-{
-	return district_put_grid(en->in.registry, rows, i);
-}
-
-static int put_device(struct engine *en, const struct pg_rows *rows, size_t i)
-{
-	int64_t id;
-	int r = district_put_device(en->in.registry, rows, i, &id);
-	const struct device *known = r == 1 ? registry_device(en->in.registry, id) : NULL;
-	if (known) {
-		rule_states_forget(en->in.states, known);
-		registry_remove_device(en->in.registry, id);
-	}
-	return r < 0 ? r : 0;
-}
-
-static int restore_rule_state(struct engine *en, const struct pg_rows *rows, size_t i)
-{
-	const struct device *d = registry_device(en->in.registry, pg_i64(rows, i, 0));
-	struct rule_saved saved = {
-		.device_id = pg_i64(rows, i, 0),
-		.rule_id = pg_str(rows, i, 1),
-		.rule_hash = (uint64_t)pg_i64(rows, i, 2),
-		.phase = (enum rule_phase)pg_i64(rows, i, 3),
-		.since_us = pg_i64(rows, i, 4),
-		.seen_us = pg_i64(rows, i, 5),
-		.fields = pg_slice(rows, i, 6),
-		.fires = (uint32_t)pg_i64(rows, i, 7),
-		.fires_since_us = pg_i64(rows, i, 8),
-	};
-	return intake_restore(&en->in, &saved, d, times_now_us());
-}
-
-static int for_rows(struct engine *en, const struct pg_rows *rows,
-		    int (*fn)(struct engine *en, const struct pg_rows *rows, size_t i))
-{
-	for (size_t i = 0; rows && i < pg_count(rows); i++) {
-		int r = fn(en, rows, i);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* The spool's tail up to where the database is: what a broker may send again. Then on from there.
+/*
+ * What is committed leaves the spool, but for what is looked at again at the next start: records
+ * that memories lack, and before them those that dedup is filled with. Without room for those they
+ * leave, too, or the brokers would be held back for ever; memories are saved sooner then.
  */
-static int begin_at(struct engine *en, uint64_t last_seq)
+static void release(struct engine *en, uint64_t committed, uint64_t memory_from_seq)
 {
-	struct err e = {0};
-	struct spool_record rec;
-	struct spool_stat st;
-	spool_stat(en->spool, &st);
-	if (st.first_seq > last_seq + 1)
-		log_error("engine",
-			  KM("the database lacks records that the spool has released: was it "
-			     "restored?"),
-			  KI("database_at", last_seq), KI("spool_from", st.first_seq));
-	int r = spool_skip_to(en->spool, last_seq + 1, &e);
-	if (!r)
-		r = spool_seek(en->spool, last_seq > DEDUP_WINDOW ? last_seq - DEDUP_WINDOW : 1);
-	while (!r && (r = spool_next(en->spool, &rec)) == 1 && rec.seq <= last_seq) {
-		if (!(rec.flags & SPOOL_MARKERS)) {
-			dedup_record(en->in.dedup, &rec);
-			dedup_marked(en->in.dedup, &rec);
-		}
-		r = 0;
-	}
-	if (r < 0)
-		return r;
-	return spool_seek(en->spool, last_seq + 1);
+	uint64_t keep = spool_is_half_full(en) ? 0 : RELEASE_KEEP;
+	uint64_t last = memory_from_seq ? MIN_OF(committed, memory_from_seq - 1) : committed;
+	if (last > keep)
+		spool_release(en->spool, last - keep);
 }
 
-/* What is committed leaves the spool, but for what dedup is filled with at the next start; without
- * room for that it leaves, too, or the brokers would be held back for ever. */
-static void release(struct engine *en, uint64_t committed)
+static int begin(struct engine *en)
 {
-	struct spool_stat st;
-	spool_stat(en->spool, &st);
-	uint64_t keep = st.bytes > (uint64_t)en->conf->spool.max_bytes / 2 ? 0 : RELEASE_KEEP;
-	if (committed > keep)
-		spool_release(en->spool, committed - keep);
+	int r = engine_load_tail(&en->load);
+	if (r)
+		return r;
+	release(en, en->load.last_seq, en->load.memory_from_seq);
+	en->begun = true;
+	health_set(HEALTH_ENGINE, HEALTH_OK, NULL);
+	return 0;
 }
 
 static int apply_changes(struct engine *en, struct store_changes *c)
 {
-	int r = for_rows(en, c->grids, put_grid);
-	if (!r)
-		r = for_rows(en, c->devices, put_device);
-	if (r)
-		return r;
-	size_t cut = registry_link(en->in.registry);
-	if (cut)
-		log_warn("engine", KM("grids without their parent"), KI("grids", cut));
-	if (c->first) {
-		en->in.district_id = c->district_id;
+	if (c->memories) {
+		int r = engine_load_memories(&en->load, c);
+		return r || !c->memories_end ? r : begin(en);
+	}
+	tell_time(en);
+	int r = engine_load_registry(&en->load, c);
+	if (!r && c->first) {
 		en->last_seq = c->last_seq;
 		atomic_store(&en->committed_seq, c->last_seq);
-		r = presence_load(&en->in.presence, c->last_recv_us, c->away);
-		if (!r)
-			r = for_rows(en, c->rule_states, restore_rule_state);
-		if (!r)
-			r = begin_at(en, c->last_seq);
-		if (!r) {
-			release(en, c->last_seq);
-			en->begun = true;
-			health_set(HEALTH_ENGINE, HEALTH_OK, NULL);
-		}
+		r = engine_load_states(&en->load, c);
 	}
 	log_info("engine", KM("registry"), KI("devices", registry_device_count(en->in.registry)),
 		 KI("grids_changed", pg_count(c->grids)),
@@ -180,6 +128,7 @@ static int take_changes(struct engine *en)
 	int r = 0;
 	struct rules *rules = take_new_rules(en);
 	if (rules) {
+		tell_time(en);
 		r = intake_use_rules(&en->in, rules);
 		rules_unref(rules);
 		en->rule_fault = (struct log_repeat){0};
@@ -257,6 +206,24 @@ static int fill(struct engine *en, bool *ret_drained)
 	return 0;
 }
 
+/* A whole adapter from which nothing comes is no silence of its devices; somebody must know. */
+static void look_for_quiet(struct engine *en)
+{
+	struct err e;
+	const char *quiet = rule_states_quiet(en->in.states);
+	if (rule_states_stalled(en->in.states, &e))
+		log_warn("rules", KM("no device is declared silent, for nothing comes at all"),
+			 KS("from", e.msg));
+	if (quiet) {
+		err_set(&e, 0, "nothing comes from any device of adapter %.60s", quiet);
+		health_set(HEALTH_ENGINE, HEALTH_DEGRADED, e.msg);
+	} else if (en->quiet) {
+		log_info("rules", KM("the adapter is heard again"));
+		health_set(HEALTH_ENGINE, HEALTH_OK, NULL);
+	}
+	en->quiet = quiet != NULL;
+}
+
 static void look_around(struct engine *en)
 {
 	struct spool_stat st;
@@ -267,9 +234,7 @@ static void look_around(struct engine *en)
 	    log_repeat_due(&en->rule_fault, times_mono_us()))
 		log_warn("rules", KM("a condition ended in an error, its state is held"),
 			 KS("at", e.msg));
-	if (rule_states_stalled(en->in.states, &e))
-		log_warn("rules", KM("nothing comes any more: no device is declared silent for it"),
-			 KS("from", e.msg));
+	look_for_quiet(en);
 	uint64_t in = MIN_OF(atomic_load(&en->committed_seq), st.next_seq - 1);
 	uint64_t hole = in < st.hole_to ? st.hole_to - MAX_OF(st.hole_from, in + 1) : 0;
 	metric_set(M_SPOOL_BACKLOG, st.next_seq - 1 - in - hole);
@@ -279,6 +244,26 @@ static void look_around(struct engine *en)
 		health_set(HEALTH_SPOOL, HEALTH_OK, NULL);
 }
 
+/* Away from all brokers: what would have come is not known, and what runs out in that time waits
+ * for the marker that ends it. */
+static int let_time_pass(struct engine *en)
+{
+	if (presence_none(&en->in.presence))
+		return 0;
+	tell_time(en);
+	return intake_tick(&en->in, times_now_us());
+}
+
+/* A memory is saved once a minute, with a few others; but at once when the spool has to keep much
+ * for want of it, and at the end. */
+static int finish(struct engine *en, bool last)
+{
+	bool now = last || spool_is_half_full(en);
+	int64_t before = en->in.presence.heard_us - MEMORY_EVERY_US;
+	return intake_finish(&en->in, now ? INT64_MAX : before,
+			     now ? MEMORIES_AT_ONCE : MEMORIES_A_BATCH);
+}
+
 /* One round: a batch, if there is anything for one. *ret_idle: there was nothing to read. */
 static int round_once(struct engine *en, bool *ret_idle)
 {
@@ -286,16 +271,15 @@ static int round_once(struct engine *en, bool *ret_idle)
 	int r = take_changes(en);
 	if (!r && en->begun)
 		r = fill(en, &drained);
-	/* Away from all brokers: what would have come is not known, and what runs out in that time
-	 * waits for the marker that ends it. */
-	if (!r && drained && !presence_none(&en->in.presence))
-		r = intake_tick(&en->in, times_now_us());
-	if (!r)
-		r = intake_finish(&en->in);
+	if (!r && drained)
+		r = let_time_pass(en);
+	bool last = drained && !en->in.batch->records && draining(en);
+	if (!r && en->begun)
+		r = finish(en, last);
 	look_around(en);
 	if (r)
 		return r;
-	*ret_idle = drained && !en->in.batch->records;
+	*ret_idle = drained && !en->in.batch->records && !(last && en->in.batch->nmemories);
 	if (batch_empty(en->in.batch) || !en->begun)
 		return 0;
 	if (!en->in.batch->last_seq)
@@ -336,11 +320,13 @@ static void *engine_main(void *arg)
 
 /* ---- hooks of the store; its thread ---- */
 
-static void on_committed(void *ctx, uint64_t last_seq, size_t alerts)
+static void on_committed(void *ctx, const struct batch *b, size_t alerts)
 {
 	struct engine *en = ctx;
-	atomic_store(&en->committed_seq, last_seq);
-	release(en, last_seq);
+	if (b) {
+		atomic_store(&en->committed_seq, b->last_seq);
+		release(en, b->last_seq, b->memory_from_seq);
+	}
 	if (alerts)
 		en->hooks.owed(en->hooks.ctx);
 }
@@ -398,6 +384,7 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 	en->spool = spool;
 	en->new_rules = rules_ref(rules);
 	health_set(HEALTH_ENGINE, HEALTH_STARTING, "waiting for the database");
+	en->load = (struct engine_load){.in = &en->in, .spool = spool};
 	int r = intake_init(&en->in, conf, e);
 	if (!r && spool_mark(spool, SPOOL_AWAY, (struct slice){0}))
 		log_warn("engine", KM("no room in the spool to note that the hub has started"));

@@ -93,12 +93,12 @@ static bool believed(const struct intake *in, const struct reading *r, int64_t r
 /* The device's own time if it can be believed, else that of arrival. */
 static int64_t event_time(const struct intake *in, const struct reading *r, int64_t recv_us)
 {
-	if (!r->at_us)
-		return recv_us;
-	if (believed(in, r, recv_us))
-		return r->at_us;
-	metric_add(M_CLOCK_SKEWED, 1);
-	return recv_us;
+	return r->at_us && believed(in, r, recv_us) ? r->at_us : recv_us;
+}
+
+static bool wrong_class(const struct device *d, const struct reading *r)
+{
+	return r->class != CLASS_UNKNOWN && d->class != CLASS_UNKNOWN && r->class != d->class;
 }
 
 static int take_reading(struct intake *in, const struct spool_record *rec,
@@ -107,7 +107,7 @@ static int take_reading(struct intake *in, const struct spool_record *rec,
 	const struct device *d = registry_find(in->registry, slice_of(a->name), r->address);
 	if (!d)
 		return unknown(in, rec, a, r);
-	if (r->class != CLASS_UNKNOWN && d->class != CLASS_UNKNOWN && r->class != d->class) {
+	if (wrong_class(d, r)) {
 		struct err e;
 		err_set(&e, 0, "device %s is a %s, the topic says %s", d->name,
 			device_class_names[d->class], device_class_names[r->class]);
@@ -116,6 +116,7 @@ static int take_reading(struct intake *in, const struct spool_record *rec,
 	int64_t at_us = event_time(in, r, rec->recv_us);
 	int res = batch_add_reading(in->batch, in->district_id, d, r, at_us, rec->recv_us);
 	metric_add(M_READINGS, 1);
+	metric_add(M_CLOCK_SKEWED, r->at_us && at_us != r->at_us);
 	return res ? res : rule_states_eval(in->states, d, r, at_us, on_anomaly, in);
 }
 
@@ -130,28 +131,36 @@ static bool marked(const struct intake *in, const struct spool_record *rec)
 	       believed(in, r, rec->recv_us);
 }
 
-static int take_message(struct intake *in, const struct spool_record *rec)
+/* The record's readings into in->readings. */
+static int decode(struct intake *in, const struct spool_record *rec,
+		  const struct device_adapter **ret_adapter, struct err *e)
 {
-	struct err e = {0};
 	size_t bad;
-	if (rec->flags & SPOOL_CUT) {
-		err_set(&e, 0, "payload of %u bytes, at most %lld are taken", rec->full_len,
-			(long long)in->conf->intake.max_payload);
-		return reject(in, rec, -EMSGSIZE, e.msg);
-	}
+	if (rec->flags & SPOOL_CUT)
+		return err_set(e, -EMSGSIZE, "payload of %u bytes, at most %lld are taken",
+			       rec->full_len, (long long)in->conf->intake.max_payload);
 	if (!rec->topic.n || !slice_utf8_ok(rec->topic, &bad) ||
 	    memchr(rec->topic.p, 0, rec->topic.n))
-		return reject(in, rec, -ENOENT, "the topic is empty or not UTF-8");
+		return err_set(e, -ENOENT, "the topic is empty or not UTF-8");
 	const struct device_adapter *a = route_find(in->route, rec->source, rec->topic);
 	if (!a)
-		return reject(in, rec, -EDESTADDRREQ,
-			      "no subscription of this broker matches the topic");
+		return err_set(e, -EDESTADDRREQ,
+			       "no subscription of this broker matches the topic");
 	struct device_message m = {.topic = rec->topic,
 				   .payload = rec->payload,
 				   .recv_us = rec->recv_us,
 				   .retained = rec->flags & SPOOL_RETAINED};
 	readings_reset(&in->readings);
-	int r = a->decode(&m, &in->readings, &e);
+	int r = a->decode(&m, &in->readings, e);
+	*ret_adapter = a;
+	return r;
+}
+
+static int take_message(struct intake *in, const struct spool_record *rec)
+{
+	struct err e = {0};
+	const struct device_adapter *a = NULL;
+	int r = decode(in, rec, &a, &e);
 	if (r == -ESTALE) {
 		metric_add(M_STALE_RETAINED, 1);
 		return 0;
@@ -167,12 +176,38 @@ static int take_message(struct intake *in, const struct spool_record *rec)
 	return r;
 }
 
+/* As take_record, and in the same order; a record that was passed over then is passed over now. */
+int intake_recall(struct intake *in, const struct spool_record *rec, uint64_t from_seq)
+{
+	struct err e = {0};
+	const struct device_adapter *a = NULL;
+	if ((rec->flags & SPOOL_MARKERS) || dedup_record(in->dedup, rec) ||
+	    decode(in, rec, &a, &e) || (marked(in, rec) && dedup_marked(in->dedup, rec)) ||
+	    rec->seq < from_seq)
+		return 0;
+	rule_states_at(in->states, rec->seq, rec->recv_us);
+	int res = 0;
+	for (size_t i = 0; !res && i < in->readings.n; i++) {
+		const struct reading *r = &in->readings.v[i];
+		const struct device *d = registry_find(in->registry, slice_of(a->name), r->address);
+		if (d && !wrong_class(d, r))
+			res = rule_states_remember(in->states, d, r,
+						   event_time(in, r, rec->recv_us));
+	}
+	return res;
+}
+
 static int on_presence(void *ctx, enum presence_change what, const char *adapter, int64_t from_us,
 		       int64_t to_us)
 {
 	struct intake *in = ctx;
-	if (what == PRESENCE_LOST || !from_us)
+	if (what == PRESENCE_LOST) {
+		rule_states_lose(in->states, adapter);
 		return 0;
+	}
+	int r = rule_states_resume(in->states, adapter, from_us ? from_us : to_us, to_us);
+	if (r || !from_us)
+		return r;
 	metric_add(M_INTAKE_GAPS, 1);
 	struct batch_gap g = {.adapter = slice_of(adapter), .from_us = from_us, .to_us = to_us};
 	return batch_add_gap(in->batch, &g);
@@ -206,6 +241,7 @@ static int take_record(struct intake *in, const struct spool_record *rec)
 int intake_record(struct intake *in, const struct spool_record *rec)
 {
 	struct batch *b = in->batch;
+	rule_states_at(in->states, rec->seq, rec->recv_us);
 	int r = rec->flags & SPOOL_MARKERS ? take_marker(in, rec) : take_record(in, rec);
 	b->records++;
 	b->last_seq = rec->seq;
@@ -272,7 +308,13 @@ int intake_restore(struct intake *in, const struct rule_saved *saved, const stru
 	return r || !had_open ? r : recover_lost(in, saved, d, rule, now_us);
 }
 
-int intake_finish(struct intake *in)
+static int put_memory(void *ctx, const struct device *d, struct slice data)
+{
+	struct intake *in = ctx;
+	return batch_add_memory(in->batch, d->id, data);
+}
+
+int intake_finish(struct intake *in, int64_t memory_before_us, size_t memory_max)
 {
 	struct batch *b = in->batch;
 	auto_buf struct buf away;
@@ -282,7 +324,9 @@ int intake_finish(struct intake *in)
 	b->away = arena_copy(&b->arena, buf_slice(&away));
 	if (away.failed || !b->away.p)
 		return -E2BIG;
-	return rule_states_take_dirty(in->states, put_rule_state, in);
+	int r = rule_states_take_memory(in->states, memory_before_us, memory_max, put_memory, in,
+					&b->memory_from_seq);
+	return r ? r : rule_states_take_dirty(in->states, put_rule_state, in);
 }
 
 int intake_init(struct intake *in, const struct config *conf, struct err *e)

@@ -34,6 +34,11 @@ void intake_done(struct intake *in); /* a zeroed struct is fine */
 
 /* One record, and the holds of rules that ran out before it came. */
 must_check int intake_record(struct intake *in, const struct spool_record *rec);
+/*
+ * A record that the database has in it, from before the engine started: it counts for duplicates
+ * and, from record `from_seq` on, for what the rules remember; nothing else comes of it.
+ */
+must_check int intake_recall(struct intake *in, const struct spool_record *rec, uint64_t from_seq);
 /* Event time has reached now_us: holds that ran out fire. */
 must_check int intake_tick(struct intake *in, int64_t now_us);
 /* These rules from now on; those that are gone recover what they had open. */
@@ -44,8 +49,11 @@ must_check int intake_use_rules(struct intake *in, struct rules *rules);
  */
 must_check int intake_restore(struct intake *in, const struct rule_saved *saved,
 			      const struct device *d, int64_t now_us);
-/* The batch is about to be handed over: put in it every rule state that changed since the last
- * call, and how far the intake has come. */
-must_check int intake_finish(struct intake *in);
+/*
+ * The batch is about to be handed over: put in it every rule state that changed since the last
+ * call, of the memories those that changed first before `memory_before_us` (arrival), at most
+ * memory_max, and how far the intake has come.
+ */
+must_check int intake_finish(struct intake *in, int64_t memory_before_us, size_t memory_max);
 
 #endif

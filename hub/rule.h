@@ -167,6 +167,8 @@ void rule_states_at(struct rule_states *s, uint64_t seq, int64_t recv_us);
  */
 must_check int rule_states_resume(struct rule_states *s, const char *adapter, int64_t from_us,
 				  int64_t to_us);
+/* From now on nothing can come from that adapter: nobody is silent until rule_states_resume. */
+void rule_states_lose(struct rule_states *s, const char *adapter);
 /* The device is in the registry, whether it has spoken or not: rules of silence watch it from the
  * time of arrival on. For all devices after a start or a change of rules; again when one changes.
  */
@@ -190,6 +192,8 @@ bool rule_states_fault(struct rule_states *s, struct err *ret_why);
  * been declared silent: it is not the device, and no silence is declared. False if there was none.
  */
 bool rule_states_stalled(struct rule_states *s, struct err *ret_which);
+/* The name of an adapter of which that is so now; NULL: there is none. Good until the next call. */
+const char *rule_states_quiet(const struct rule_states *s);
 
 /*
  * What the rules remember of a device beside states: windows, last values. One blob a device (at

@@ -26,6 +26,14 @@ bool rule_is_of_silence(const struct rule *rule)
 	return rule->silent_us || rule->silent_intervals;
 }
 
+const char *rule_states_quiet(const struct rule_states *s)
+{
+	for (size_t i = 0; i < s->silence->nadapters; i++)
+		if (s->silence->adapters[i].stalled)
+			return i ? s->silence->adapters[i].name : "";
+	return NULL;
+}
+
 bool rule_states_stalled(struct rule_states *s, struct err *ret_which)
 {
 	struct silence *q = s->silence;
@@ -159,6 +167,13 @@ static void resume(struct adapter *a, int64_t to_us)
 	a->floor_us = MAX_OF(a->floor_us, to_us);
 	a->newest_us = to_us;
 	a->stalled = false;
+	a->away = false;
+}
+
+void rule_states_lose(struct rule_states *s, const char *adapter)
+{
+	struct silence *q = s->silence;
+	q->adapters[watch_adapter(q, adapter)].away = true;
 }
 
 void silence_resume(struct rule_states *s, const char *adapter, int64_t to_us)

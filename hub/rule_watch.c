@@ -82,6 +82,8 @@ bool watch_stalled(struct silence *q, const struct watched *w, int64_t at_us)
 {
 	struct adapter *a = &q->adapters[w->adapter];
 	int64_t quiet = at_us - MAX_OF(a->newest_us, q->start_us);
+	if (a->away)
+		return true;
 	if (quiet <= patience(a))
 		return false;
 	if (a->stalled)

@@ -15,6 +15,7 @@ struct adapter {
 	int64_t gap_us; /* the average between arrivals */
 	uint32_t ngaps;
 	bool stalled;
+	bool away;     /* it is known that nothing can come */
 	uint64_t rate; /* of all its devices, as their intervals let expect */
 };
 

@@ -7,6 +7,7 @@
 #include "metrics.h"
 #include "migrate.h"
 #include "store_case.h"
+#include "store_keep.h"
 #include "times.h"
 
 /*
@@ -18,8 +19,8 @@
 #define BATCHES 3		   /* one being filled, one waiting, one being committed */
 #define RELEASE_US (5 * TIMES_SEC) /* held cases are looked at */
 #define REGISTRY_POLL_US (400 * TIMES_MS)
-#define HOUSEKEEPING_US TIMES_HOUR
-#define REFUSALS 3 /* of a batch; then it is written row by row */
+#define MEMORIES_CHUNK 5000 /* rows */
+#define REFUSALS 3	    /* of a batch; then it is written row by row */
 #define RETRY_FIRST_US (200 * TIMES_MS)
 #define RETRY_LAST_US (10 * TIMES_SEC)
 
@@ -42,10 +43,11 @@ struct store {
 	struct pg *pg;
 	struct store_position pos;
 	bool begun; /* the cursor has been taken */
-	int64_t grid_rev, device_rev, next_poll_us, next_chores_us, next_release_us;
+	int64_t grid_rev, device_rev, next_poll_us, next_release_us;
 	unsigned refusals; /* of the batch at hand, for its data */
-	int64_t made_first_day,
-		made_last_day; /* partitions known to be there; last < first: none */
+	struct store_keep keep;
+	int64_t memory_after; /* the last device whose memory has been handed over */
+	bool memories_told;
 	struct log_repeat away;
 	_Atomic bool fatal;
 };
@@ -58,6 +60,7 @@ void store_changes_free(struct store_changes *c)
 	pg_rows_free(c->devices);
 	pg_rows_free(c->rule_states);
 	pg_rows_free(c->cursor);
+	pg_rows_free(c->memories);
 	free(c);
 }
 
@@ -185,6 +188,41 @@ static int resync(struct store *s, struct err *e)
 	return 0;
 }
 
+/* The engine takes them as they come; two chunks are under way at most. False: it takes no more. */
+static bool wait_taken(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->changes && s->changes->next && !s->stopping && !s->fatal) {
+		struct timespec until = times_mono_in(REGISTRY_POLL_US);
+		pthread_cond_timedwait(&s->wake, &s->lock, &until);
+	}
+	bool more = !s->stopping && !s->fatal;
+	pthread_mutex_unlock(&s->lock);
+	return more;
+}
+
+/* What the rules remembered, in chunks; after a lost connection on from the last one. */
+static int tell_memories(struct store *s, struct err *e)
+{
+	while (!s->memories_told && wait_taken(s)) {
+		struct store_changes *c = mem_new(sizeof *c);
+		struct pg_arg args[] = {PGA_I(s->pos.district_id), PGA_STR(s->pos.stream_id),
+					PGA_I(s->memory_after), PGA_I(MEMORIES_CHUNK)};
+		int r = c ? pg_query(s->pg, SQL_STORE_MEMORIES, args, COUNT_OF(args), e,
+				     &c->memories)
+			  : err_set(e, -ENOMEM, "out of memory");
+		if (r) {
+			store_changes_free(c);
+			return r;
+		}
+		size_t n = pg_count(c->memories);
+		s->memory_after = n ? pg_i64(c->memories, n - 1, 0) : s->memory_after;
+		s->memories_told = c->memories_end = n < MEMORIES_CHUNK;
+		push_changes(s, c);
+	}
+	return 0;
+}
+
 static int prepare_schema(struct store *s, struct err *e)
 {
 	size_t applied = 0;
@@ -222,7 +260,7 @@ static int connect_database(struct store *s, struct err *e)
 		return r;
 	if (r == 1)
 		batch_is_in(s, &in_doubt);
-	return 0;
+	return tell_memories(s, e);
 }
 
 static void disconnect(struct store *s)
@@ -231,74 +269,9 @@ static void disconnect(struct store *s)
 	struct pg *p = s->pg;
 	s->pg = s->abort_me = NULL;
 	/* It may have been a partition that was gone: look again. */
-	s->made_first_day = 1;
-	s->made_last_day = 0;
+	store_keep_init(&s->keep);
 	pthread_mutex_unlock(&s->lock);
 	pg_close(p);
-}
-
-/* ---- partitions ---- */
-
-static int64_t day_of(int64_t us)
-{
-	return us / TIMES_DAY;
-}
-
-static int make_partitions(struct store *s, int64_t first_day, int64_t last_day, struct err *e)
-{
-	struct pg_arg args[] = {PGA_I(first_day * TIMES_DAY), PGA_I(last_day * TIMES_DAY)};
-	return pg_query(s->pg, SQL_STORE_PARTITIONS, args, COUNT_OF(args), e, NULL);
-}
-
-/* The day of a batch has its partition already, unless it comes late out of the spool, or a clock
- * is wrong. */
-static int ensure_partition(struct store *s, int64_t us, struct err *e)
-{
-	int64_t day = day_of(us);
-	bool made = s->made_first_day <= day && day <= s->made_last_day;
-	return made ? 0 : make_partitions(s, day, day, e);
-}
-
-/* Rows older than database.keep_deliveries; what is left for the next hour goes then. */
-static int forget(struct store *s, enum sql_id statement, const char *what, struct err *e)
-{
-	struct pg_arg args[] = {PGA_I(s->pos.district_id),
-				PGA_I(s->conf->database.keep_deliveries_us)};
-	int64_t gone = 0;
-	int r = 0;
-	for (int round = 0; round < 100; round++) {
-		auto_rows struct pg_rows *rows = NULL;
-		r = pg_query(s->pg, statement, args, COUNT_OF(args), e, &rows);
-		if (r || !pg_affected(rows))
-			break;
-		gone += pg_affected(rows);
-	}
-	if (gone)
-		log_info("store", KM("older than database.keep_deliveries, dropped"),
-			 KS("what", what), KI("rows", gone));
-	return r;
-}
-
-/* Once an hour: the partitions of the next days, and the end of those that are too old. */
-static int chores(struct store *s, struct err *e)
-{
-	int64_t now = times_now_us();
-	s->next_chores_us = times_mono_us() + HOUSEKEEPING_US;
-	int r = make_partitions(s, day_of(now) - 1, day_of(now) + 2, e);
-	if (!r) {
-		s->made_first_day = day_of(now) - 1;
-		s->made_last_day = day_of(now) + 2;
-	}
-	int64_t keep_us = s->conf->database.keep_readings_us;
-	struct pg_arg args[] = {PGA_I(now - keep_us), PGA_I(keep_us)};
-	if (!r)
-		r = pg_query(s->pg, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
-	struct pg_arg rules[] = {PGA_I(s->pos.district_id), PGA_I(keep_us)};
-	if (!r)
-		r = pg_query(s->pg, SQL_STORE_FORGET_RULES, rules, COUNT_OF(rules), e, NULL);
-	if (!r)
-		r = forget(s, SQL_STORE_FORGET_DELIVERIES, "attempts to deliver", e);
-	return r ? r : forget(s, SQL_STORE_FORGET_DEAD, "dead letters", e);
 }
 
 /* ---- committing ---- */
@@ -319,7 +292,7 @@ static void batch_is_in(struct store *s, const struct store_result *res)
 	for (size_t i = 0; i < s->nfull; i++)
 		s->full[i] = s->full[i + 1];
 	pthread_mutex_unlock(&s->lock);
-	s->hooks.committed(s->hooks.ctx, s->pos.last_seq, (size_t)res->alerts);
+	s->hooks.committed(s->hooks.ctx, b, (size_t)res->alerts);
 	batch_reset(b);
 	pthread_mutex_lock(&s->lock);
 	s->empty[s->nempty++] = b;
@@ -332,9 +305,9 @@ static int commit_one(struct store *s, struct batch *b, struct err *e)
 	struct store_result res;
 	int r = 0;
 	if (b->records)
-		r = ensure_partition(s, b->first_recv_us, e);
+		r = store_keep_day(&s->keep, s->pg, b->first_recv_us, e);
 	if (!r && b->records)
-		r = ensure_partition(s, b->last_recv_us, e);
+		r = store_keep_day(&s->keep, s->pg, b->last_recv_us, e);
 	if (!r)
 		r = store_write(s->pg, s->conf, &s->pos, b, s->refusals >= REFUSALS, &res, e);
 	s->refusals = r == -EBADMSG ? s->refusals + 1 : r ? s->refusals : 0;
@@ -361,7 +334,7 @@ static int release_held(struct store *s, struct err *e)
 	metric_add(M_CASES_OPENED, (uint64_t)res.opened);
 	metric_add(M_CASES_FOLDED, (uint64_t)res.folded);
 	if (res.alerts)
-		s->hooks.committed(s->hooks.ctx, s->pos.last_seq, (size_t)res.alerts);
+		s->hooks.committed(s->hooks.ctx, NULL, (size_t)res.alerts);
 	return 0;
 }
 
@@ -378,8 +351,8 @@ static int work(struct store *s, struct err *e)
 {
 	int r = s->pg ? 0 : connect_database(s, e);
 	int64_t now = times_mono_us();
-	if (!r && now >= s->next_chores_us)
-		r = chores(s, e);
+	if (!r)
+		r = store_keep_chores(&s->keep, s->pg, s->conf, s->pos.district_id, e);
 	if (!r && now >= s->next_poll_us)
 		r = poll_registry(s, e);
 	if (!r && now >= s->next_release_us)
@@ -466,7 +439,7 @@ int store_start(const struct config *conf, const char *stream_id, const struct s
 	s->hooks = *hooks;
 	s->pos.stream_id = stream_id;
 	s->changes_end = &s->changes;
-	s->made_first_day = 1;
+	store_keep_init(&s->keep);
 	for (size_t i = 0; i < BATCHES; i++) {
 		if (batch_init(&s->batches[i]))
 			return err_set(e, -ENOMEM, "out of memory");
@@ -493,6 +466,7 @@ struct store_changes *store_take_changes(struct store *s)
 		if (!s->changes)
 			s->changes_end = &s->changes;
 		c->next = NULL;
+		pthread_cond_broadcast(&s->wake);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return c;

@@ -22,8 +22,8 @@ struct store;
 
 struct store_hooks { /* called on the store's thread */
 	void *ctx;
-	void (*committed)(void *ctx, uint64_t last_seq,
-			  size_t alerts);	   /* alerts now owed by this batch */
+	/* The batch, NULL if alerts came up without one; the alerts that are owed now. */
+	void (*committed)(void *ctx, const struct batch *b, size_t alerts);
 	void (*changed)(void *ctx);		   /* store_take_changes has something */
 	void (*fatal)(void *ctx, const char *why); /* the store has stopped for good */
 };
@@ -41,6 +41,9 @@ struct store_changes {
 	bool first;
 	int64_t district_id;
 	uint64_t last_seq; /* what the database has of this spool */
+	/* Further ones, after the first, in chunks: */
+	struct pg_rows *memories; /* store_memories.sql */
+	bool memories_end;	  /* this was the last chunk: the engine may begin */
 	struct store_changes *next;
 };
 void store_changes_free(struct store_changes *c);

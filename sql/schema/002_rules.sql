@@ -38,7 +38,7 @@ CREATE TABLE rule_shadow (
     PRIMARY KEY (district_id, rule_id, day)
 );
 
--- Firings of late, by which flapping is known.
+-- Firings of late, by which flapping is known, packed by the hub. (phase 4: OK, but firings are still counted.)
 ALTER TABLE rule_state
     ADD fires          integer NOT NULL DEFAULT 0,
     ADD fires_since_us bigint NOT NULL DEFAULT 0;

@@ -1,0 +1,29 @@
+/*
+ * engine_load: what the database hands over goes into the engine's memory: the registry and its
+ * changes, states and memories of rules, and what of the spool's tail is looked at again. For
+ * engine.c only; the engine's thread.
+ */
+#ifndef GRIDHUB_ENGINE_LOAD_H
+#define GRIDHUB_ENGINE_LOAD_H
+
+#include "intake.h"
+#include "store.h"
+
+struct engine_load {
+	struct intake *in;	  /* borrowed */
+	struct spool *spool;	  /* borrowed */
+	uint64_t last_seq;	  /* what the database has of the spool */
+	uint64_t memory_from_seq; /* the first record that memories may lack; 0: none does */
+	size_t memories, foreign, unreadable; /* foreign: by another spool's log */
+};
+
+/* At the start, and with every change. */
+must_check int engine_load_registry(struct engine_load *ld, const struct store_changes *c);
+/* At the start, in this order; memories come in chunks. */
+must_check int engine_load_states(struct engine_load *ld, const struct store_changes *c);
+must_check int engine_load_memories(struct engine_load *ld, const struct store_changes *c);
+/* The spool's tail up to where the database is: what a broker may send again, and what memories
+ * lack. Reading goes on behind it. */
+must_check int engine_load_tail(struct engine_load *ld);
+
+#endif
