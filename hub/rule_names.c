@@ -230,12 +230,10 @@ static int64_t keep_sink(struct rules *set, struct rule_sink *s)
 	if (same != UINT32_MAX)
 		return same;
 	s->text = arena_copy(&set->arena, s->text);
-	if (!s->text.p ||
-	    mem_grow(&set->sinks, &set->cap_sinks, set->nsinks + 1, SINKS_MAX, sizeof *set->sinks))
+	if (!s->text.p || rule_set_add_sink(set, s))
 		return -1;
-	set->sinks[set->nsinks] = *s;
 	s->prog = NULL; /* the set's now */
-	return (int64_t)set->nsinks++;
+	return (int64_t)set->nsinks - 1;
 }
 
 /* The sink and the slot of a call whose arguments are sound. */

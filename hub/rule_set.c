@@ -99,6 +99,7 @@ void rules_unref(struct rules *r)
 		cel_free(r->sinks[i].prog);
 	free(r->v);
 	free(r->sinks);
+	free(r->sink_heads);
 	free(r->slots.names);
 	free(r->slots.info);
 	free(r->slots.heads);
@@ -141,12 +142,47 @@ struct slice rule_condition(const struct rule *rule)
 	return p ? p->text : (struct slice){0};
 }
 
+/* ---- sinks ---- */
+
+static size_t sink_head(const struct rules *set, uint64_t id)
+{
+	size_t mask = set->nsink_heads - 1, i = id & mask;
+	while (set->sink_heads[i] && set->sinks[set->sink_heads[i] - 1].id != id)
+		i = (i + 1) & mask;
+	return i;
+}
+
 uint32_t rule_set_sink(const struct rules *set, uint64_t id)
 {
-	for (size_t i = 0; i < set->nsinks; i++)
-		if (set->sinks[i].id == id)
-			return (uint32_t)i;
-	return UINT32_MAX;
+	uint32_t head = set->nsink_heads ? set->sink_heads[sink_head(set, id)] : 0;
+	return head ? head - 1 : UINT32_MAX;
+}
+
+static int grow_sink_heads(struct rules *set)
+{
+	size_t n = MAX_OF(2 * set->nsink_heads, (size_t)64);
+	uint32_t *heads = mem_new(n * sizeof *heads);
+	if (!heads)
+		return -ENOMEM;
+	free(set->sink_heads);
+	set->sink_heads = heads;
+	set->nsink_heads = n;
+	for (uint32_t i = 0; i < set->nsinks; i++)
+		set->sink_heads[sink_head(set, set->sinks[i].id)] = i + 1;
+	return 0;
+}
+
+int rule_set_add_sink(struct rules *set, const struct rule_sink *sink)
+{
+	int r = mem_grow(&set->sinks, &set->cap_sinks, set->nsinks + 1, SINKS_MAX,
+			 sizeof *set->sinks);
+	if (!r && 2 * (set->nsinks + 1) > set->nsink_heads)
+		r = grow_sink_heads(set);
+	if (r)
+		return r;
+	set->sinks[set->nsinks++] = *sink;
+	set->sink_heads[sink_head(set, sink->id)] = (uint32_t)set->nsinks;
+	return 0;
 }
 
 /* ---- what conditions mean beside their text ---- */

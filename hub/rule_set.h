@@ -111,6 +111,8 @@ struct rules {
 	struct rule_list always[CLASS_COUNT];	 /* read no field: looked at with every reading */
 	struct rule_sink *sinks;
 	size_t nsinks, cap_sinks;
+	uint32_t *sink_heads; /* by id: sink + 1, 0 = free; a power of two of them */
+	size_t nsink_heads;
 	/* What of a field must be kept, and which sinks it goes into. */
 	uint8_t *wants[CLASS_COUNT];	      /* [class][slot]: WANT_… */
 	struct rule_list *feeds[CLASS_COUNT]; /* [class][slot]; sinks */
@@ -124,6 +126,8 @@ int rule_set_slot(const struct rules *set, struct slice name);
 int rule_set_add_slot(struct rules *set, struct slice name, const struct slot_info *info);
 /* The sink with that id; UINT32_MAX: there is none. */
 uint32_t rule_set_sink(const struct rules *set, uint64_t id);
+/* One that is not there yet, copied; the set owns its program then. -ENOMEM, -E2BIG. */
+must_check int rule_set_add_sink(struct rules *set, const struct rule_sink *sink);
 /* The fields of a reading that a slot depends on. */
 const uint32_t *rule_set_fields(const struct rules *set, const uint32_t *slot, size_t *ret_n);
 /* All rules are in: sort, index, number them. */

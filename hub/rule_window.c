@@ -139,10 +139,10 @@ static void empty_place(const struct window_shape *w, void *ring, size_t i)
 		((struct spread *)ring)->n[i] = 0;
 		break;
 	case WINDOW_ENDS:
-		((struct ends *)ring)->first[i] = NAN;
+		((struct ends *)ring)->first[i] = (double)NAN;
 		break;
 	default:
-		((struct edges *)ring)->v[i] = NAN;
+		((struct edges *)ring)->v[i] = (double)NAN;
 	}
 }
 
@@ -312,7 +312,7 @@ static bool get_percentile(const struct window_shape *w, const struct means *m, 
 static bool get_edge(const struct window_shape *w, const struct edges *e, struct span s,
 		     double *ret)
 {
-	double edge = NAN;
+	double edge = (double)NAN;
 	for (int64_t b = s.first; b <= s.last; b++) {
 		double v = e->v[place_of(w, b)];
 		if (!isnan(v))

@@ -59,7 +59,28 @@ static int bench_condition(const char *text)
 	return 0;
 }
 
-static int write_pack(const char *dir, int rules)
+/* %d: a number, other in each rule. */
+static const struct pack {
+	const char *when, *what;
+	int rules;
+} packs[] = {
+	{"temp > %d.0 && humidity < 20.0 || smoke", "that read three of them", 10},
+	{"temp > %d.0 && humidity < 20.0 || smoke", "that read three of them", 100},
+	{"temp > %d.0 && humidity < 20.0 || smoke", "that read three of them", 1000},
+	{"count(temp > 30.0, '10m') > %d", "with one count, all the same", 10},
+	{"avg(temp, '10m') > %d.0", "with one mean, all the same", 10},
+	{"avg(temp, '%ds') > 100.0", "with one mean each", 10},
+	{"min(temp, '%ds') > 100.0", "with one least value each", 10},
+	{"stddev(temp, '%ds') > 100.0", "with one deviation each", 10},
+	{"rate(temp, '%ds') > 100.0", "with one rate each", 10},
+	{"percentile(temp, 90, '%ds') > 100.0", "with one percentile each", 10},
+	{"avg(temp, 5) > %d.0", "with one mean of 5 values, all the same", 10},
+	{"avg(temp + %d.0, 32) > 1000.0", "with one mean of 32 values each", 10},
+	{"temp - prev.temp > %d.0", "with prev", 10},
+	{"devices(temp > 30.0, '5m') > %d", "with devices()", 10},
+};
+
+static int write_pack(const char *dir, const struct pack *pack)
 {
 	char path[128];
 	snprintf(path, sizeof path, "%s/a.yaml", dir);
@@ -67,11 +88,11 @@ static int write_pack(const char *dir, int rules)
 	if (!f)
 		return 1;
 	fputs("rules:\n", f);
-	for (int i = 0; i < rules; i++)
-		fprintf(f,
-			"  - {id: r%d, when: \"temp > %d.0 && humidity < 20.0 || smoke\", kind: x, "
-			"title: {zh-CN: t}}\n",
-			i, 100 + i);
+	for (int i = 0; i < pack->rules; i++) {
+		const char *number = strstr(pack->when, "%d");
+		fprintf(f, "  - {id: r%d, when: \"%.*s%d%s\", kind: x, title: {zh-CN: t}}\n", i,
+			(int)(number - pack->when), pack->when, 100 + i, number + 2);
+	}
 	return fclose(f);
 }
 
@@ -84,26 +105,42 @@ static int fill(struct readings *all, struct reading **ret)
 	return r;
 }
 
-static int bench_states(struct rules *set, int rules, const struct reading *r)
+/* What one device's memory takes when it is stored. */
+static int weigh(void *ctx, const struct device *d, struct slice data)
 {
-	struct device d = {.id = 1, .name = "bench", .class = CLASS_SENSOR};
+	size_t *bytes = ctx;
+	(void)d;
+	*bytes = data.n;
+	return 0;
+}
+
+static int bench_states(struct rules *set, const struct pack *pack, const struct reading *r)
+{
+	static const struct grid grid = {.id = 1};
+	struct device d = {.id = 1, .name = "bench", .class = CLASS_SENSOR, .grid = &grid};
+	size_t bytes = 0;
+	uint64_t from_seq;
 	struct rule_states *s = rule_states_new();
-	int n = 4 * ROUNDS / (rules + 4);
+	int n = 4 * ROUNDS / (pack->rules + 4);
 	if (!s || rule_states_use(s, set, NULL, NULL))
 		return 1;
 	double start = cpu_ns();
 	for (int i = 0; i < n; i++) {
 		d.slot = (uint32_t)i % 1000;
-		if (rule_states_eval(s, &d, r, i, NULL, NULL))
+		if (rule_states_eval(s, &d, r, i * TIMES_MS, NULL, NULL))
 			return 1;
 	}
-	printf("%7.0f ns  a reading of 12 fields, %d rules that read three of them; %zu states\n",
-	       (cpu_ns() - start) / n, rules, rule_states_count(s));
+	double ns = (cpu_ns() - start) / n;
+	if (rule_states_take_memory(s, INT64_MAX, 1, weigh, &bytes, &from_seq))
+		return 1;
+	printf("%7.0f ns  a reading of 12 fields, %d rules %s; %zu states, %zu bytes of memory a "
+	       "device\n",
+	       ns, pack->rules, pack->what, rule_states_count(s), bytes);
 	rule_states_free(s);
 	return 0;
 }
 
-static int bench_set(int rules)
+static int bench_set(const struct pack *pack)
 {
 	char dir[] = "/tmp/bench_cel.XXXXXX", path[64];
 	struct rule_report report;
@@ -112,8 +149,8 @@ static int bench_set(int rules)
 	struct reading *r = NULL;
 	rule_report_init(&report);
 	readings_init(&all);
-	int bad = !mkdtemp(dir) || write_pack(dir, rules) || rules_load(dir, &report, &set) ||
-		  fill(&all, &r) || bench_states(set, rules, r);
+	int bad = !mkdtemp(dir) || write_pack(dir, pack) || rules_load(dir, &report, &set) ||
+		  fill(&all, &r) || bench_states(set, pack, r);
 	snprintf(path, sizeof path, "%s/a.yaml", dir);
 	unlink(path);
 	rmdir(dir);
@@ -137,7 +174,7 @@ int main(void)
 	int bad = 0;
 	for (size_t i = 0; i < COUNT_OF(conditions); i++)
 		bad |= bench_condition(conditions[i]);
-	for (int rules = 10; rules <= 1000; rules *= 10)
-		bad |= bench_set(rules);
+	for (size_t i = 0; i < COUNT_OF(packs); i++)
+		bad |= bench_set(&packs[i]);
 	return bad;
 }
