@@ -8,7 +8,7 @@
 
 #include "batch.h"
 #include "config.h"
-#include "rule.h"
+#include "rule_run.h"
 
 /* Fold the anomaly into the batch. -ENOMEM, -E2BIG. */
 must_check int alert_add(struct batch *b, const struct config *conf, const struct anomaly *a);

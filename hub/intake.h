@@ -14,7 +14,7 @@
 #include "dedup.h"
 #include "presence.h"
 #include "route.h"
-#include "rule.h"
+#include "rule_run.h"
 
 struct intake {
 	const struct config *conf; /* borrowed */

@@ -8,7 +8,7 @@
 #ifndef GRIDHUB_REPLAY_CASE_H
 #define GRIDHUB_REPLAY_CASE_H
 
-#include "rule.h"
+#include "rule_run.h"
 
 #define REPLAY_CASES_MAX ((size_t)10 * 1000 * 1000)
 #define REPLAY_DAYS_MAX ((size_t)10 * 1000 * 1000) /* grids times days */

@@ -7,7 +7,7 @@
 #ifndef GRIDHUB_RULE_EXAMPLE_H
 #define GRIDHUB_RULE_EXAMPLE_H
 
-#include "rule.h"
+#include "rule_run.h"
 
 #define EXAMPLES_MAX 100 /* of one rule */
 #define EXAMPLE_READINGS_MAX 2000

@@ -6,7 +6,7 @@
 #define GRIDHUB_RULE_SET_H
 
 #include "cel.h"
-#include "rule.h"
+#include "rule_run.h"
 #include "rule_title.h"
 #include "rule_window.h"
 #include "schedule.h"

@@ -6,7 +6,7 @@
 #define GRIDHUB_STORE_RULE_H
 
 #include "store_columns.h"
-#include "rule.h"
+#include "rule_run.h"
 
 must_check int store_rule_states(struct store_writing *w, struct batch *b);
 must_check int store_memories(struct store_writing *w, struct batch *b);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cel.h"
-#include "rule.h"
+#include "rule_run.h"
 #include "times.h"
 
 #define ROUNDS 2000000

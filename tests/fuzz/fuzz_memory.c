@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "rule.h"
+#include "rule_run.h"
 #include "times.h"
 
 #define SEAL 0x474D

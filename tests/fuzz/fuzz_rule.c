@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "rule.h"
+#include "rule_run.h"
 #include "rule_example.h"
 #include "times.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rule.h"
+#include "rule_run.h"
 
 struct folder {
 	char path[64];

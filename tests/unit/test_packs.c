@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "json.h"
-#include "rule.h"
+#include "rule_run.h"
 #include "rule_example.h"
 #include "times.h"
 #include "yaml.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "rule.h"
+#include "rule_run.h"
 #include "times.h"
 
 /* ---- a folder of rules ---- */
