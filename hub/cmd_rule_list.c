@@ -1,13 +1,9 @@
 /* gridhub rule list, gridhub rule kinds: what a folder of rules has in it. */
 #include <getopt.h>
-#include <inttypes.h>
 #include <unistd.h>
 
 #include "cmd_rule.h"
-#include "json.h"
-#include "rule_example.h"
 #include "rule_kind.h"
-#include "times.h"
 
 int cmd_rule_dir(const char *given, const char *config_path, struct buf *dir)
 {
@@ -61,71 +57,13 @@ const struct rule *cmd_rule_find(const struct rules *set, const char *id, const 
 
 /* ---- rules ---- */
 
-static void put_text(struct buf *b, const char *key, const char *text)
-{
-	json_put_key(b, key);
-	json_put_str(b, slice_of(text));
-}
-
-static void put_time(struct buf *b, const char *key, int64_t us)
-{
-	char text[TIMES_DURATION_MAX];
-	times_format_duration(us, text);
-	if (us)
-		put_text(b, key, text);
-}
-
-static void put_flag(struct buf *b, const char *key, bool on)
-{
-	json_put_key(b, key);
-	buf_puts(b, on ? "true" : "false");
-}
-
-static void put_silence(struct buf *b, const struct rule *r)
-{
-	char text[16];
-	put_time(b, "silent", r->silent_us);
-	snprintf(text, sizeof text, "%ux", r->silent_intervals);
-	if (r->silent_intervals)
-		put_text(b, "silent", text);
-}
-
-static void put_rule(struct buf *b, const struct rule *r)
-{
-	struct slice when = rule_condition(r);
-	size_t examples;
-	(void)rule_examples(r, &examples);
-	buf_putc(b, '{');
-	put_text(b, "rule", r->id);
-	put_text(b, "class", r->class == CLASS_UNKNOWN ? "any" : device_class_names[r->class]);
-	if (when.n) {
-		json_put_key(b, "when");
-		json_put_str(b, when);
-	}
-	put_silence(b, r);
-	put_time(b, "for", r->for_us);
-	put_time(b, "clear_for", r->clear_for_us);
-	put_flag(b, "event", r->event);
-	put_text(b, "scope", rule_scope_names[r->scope]);
-	put_flag(b, "shadow", r->shadow);
-	put_text(b, "kind", r->kind);
-	if (r->listed)
-		put_text(b, "kind_name", r->listed->name[LANG_ZH_CN]);
-	put_text(b, "severity", severity_names[r->severity]);
-	json_put_key(b, "examples");
-	buf_printf(b, "%zu", examples);
-	put_text(b, "file", r->file);
-	json_put_key(b, "line");
-	buf_printf(b, "%d}", r->line);
-}
-
 static int print_rules(const struct rules *set)
 {
 	auto_buf struct buf b;
 	buf_init(&b, (size_t)1024 * 1024);
 	for (size_t i = 0; i < rules_count(set); i++) {
 		buf_reset(&b);
-		put_rule(&b, rules_at(set, i));
+		rule_json(rules_at(set, i), &b);
 		puts(buf_str(&b));
 	}
 	fprintf(stderr, "gridhub: %zu rules\n", rules_count(set));

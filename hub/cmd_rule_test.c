@@ -166,7 +166,7 @@ static void print_tap(const struct test *t, const struct rule *rule, const struc
 	struct slice rest = buf_slice(text), line;
 	printf("%s %zu - %s: ", ok ? "ok" : "not ok", t->examples, rule->id);
 	for (const char *p = x->of; *p; p++) /* a # would begin a directive */
-		putchar(*p == '#' || *p == '\n' ? ' ' : *p);
+		putchar(*p == '#' || (unsigned char)*p < ' ' ? ' ' : *p);
 	putchar('\n');
 	while (text->n && slice_cut(&rest, '\n', &line))
 		if (line.n)

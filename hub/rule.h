@@ -69,8 +69,8 @@ void rules_unref(struct rules *r); /* NULL is fine */
 size_t rules_count(const struct rules *r);
 const struct rule *rules_at(const struct rules *r, size_t i);
 const struct rule *rules_find(const struct rules *r, struct slice id);
-/* The text of `when`; empty if the rule has none. */
-struct slice rule_condition(const struct rule *rule);
+/* What it says, as one JSON object; for people and programs that list rules. */
+void rule_json(const struct rule *rule, struct buf *out);
 
 /* A set of that rule alone, to try it; it refers to the whole one. -ENOMEM. */
 must_check int rules_alone(struct rules *whole, const struct rule *rule, struct rules **ret);

@@ -200,6 +200,14 @@ static void read_fields(struct reader *rd, const struct yaml_node *map, struct r
 		read_field(rd, map->keys[i], map->vals[i], r);
 }
 
+static bool has_control(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 127)
+			return true;
+	return false;
+}
+
 /* "10m bin2" → time and name. */
 static bool cut_time(struct slice s, int64_t *ret_us, struct slice *ret_name)
 {
@@ -207,7 +215,7 @@ static bool cut_time(struct slice s, int64_t *ret_us, struct slice *ret_name)
 	slice_cut(&rest, ' ', &time);
 	*ret_name = slice_trim(rest);
 	return !times_parse_duration(time, ret_us) && *ret_us <= LENGTH_MAX &&
-	       ret_name->n <= READING_ADDRESS_MAX;
+	       ret_name->n <= READING_ADDRESS_MAX && !has_control(*ret_name);
 }
 
 static void read_step(struct reader *rd, const struct yaml_node *map)

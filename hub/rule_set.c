@@ -136,12 +136,6 @@ const struct rule *rules_find(const struct rules *r, struct slice id)
 	return NULL;
 }
 
-struct slice rule_condition(const struct rule *rule)
-{
-	const struct cel_program *p = rule->code->when;
-	return p ? p->text : (struct slice){0};
-}
-
 /* ---- sinks ---- */
 
 static size_t sink_head(const struct rules *set, uint64_t id)

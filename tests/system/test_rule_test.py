@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HUB, ROOT
+from conftest import DEVICES, GRIDS, HUB, ROOT, topic_of
 
 RULES = """\
 rules:
@@ -158,10 +158,13 @@ def test_list(packs):
     done = rule("list", packs(RULES + BARE + "    shadow: true\n"))
     assert done.returncode == 0
     full, wrong = done.lines
-    assert full == {"rule": "bin.full", "class": "bin", "when": "fill_pct >= 85.0", "for": "20m", "event": False,
-                    "scope": "device", "shadow": False, "kind": "event-0192", "severity": "normal", "examples": 1,
+    assert full == {"rule": "bin.full", "class": "bin", "when": "fill_pct >= 85.0", "for": "20m",
+                    "clear": "fill_pct < 75.0", "event": False, "scope": "device", "flap": {"count": 5, "within": "1h"}, "shadow": False, "kind": "event-0192", "severity": "normal", "examples": 1,
                     "file": f"{packs()}/a.yaml", "line": 2}
     assert wrong["shadow"] is wrong["event"] is True and wrong["class"] == "any" and wrong["examples"] == 0
+    packs("zone: Asia/Shanghai\nschedules: [{name: night, hours: ['22:00-06:00']}]\n", "schedules.yaml")
+    (full,) = rule("list", packs(RULES.replace("20m\n", "{night: 10m, else: 20m}\n    during: night\n    flap: off\n", 1))).lines
+    assert full["for"] == {"night": "10m", "else": "20m"} and full["during"] == ["night"] and "flap" not in full
     shipped = rule("list", ROOT / "rules").lines
     assert len({r["rule"] for r in shipped}) == len(shipped) and all(r["kind_name"] for r in shipped)
 
@@ -174,6 +177,14 @@ def test_kinds(packs):
     assert all(k["department"]["zh-CN"] and k["limit"] and k["unit"] in ("natural", "urgent", "work") for k in done.lines)
     done = rule("kinds", packs())
     assert done.returncode == 1 and "there is no kinds.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("lang, name, department", [("zh-CN", "垃圾满溢", "环卫"), ("en", "bin overflow", "sanitation")])
+def test_an_alert_says_what_the_kind_is_and_who_answers_for_it(make_hub, publisher, receiver, lang, name, department):
+    make_hub(conf={"language": lang}, grids=GRIDS, devices=DEVICES, receiver=receiver)  # with the shipped rules
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 97})
+    case = receiver.wait(1)[0].json["data"]["case"]
+    assert (case["kind"], case["kind_name"], case["department"]) == ("event-0192", name, department)
 
 
 # ---- too much, twice, nonsense ----

@@ -353,17 +353,22 @@ static void rules_that_look_back_too_far_are_warned_of(void **state)
 		      "  - {id: hold, when: spill, for: 8d" TAIL
 		      "  - {id: night, when: spill, for: {night: 9d, else: 1m}" TAIL
 		      "  - {id: back, when: spill, clear_for: 7d" TAIL
-		      "  - {id: quiet, silent: 7d1s" TAIL);
+		      "  - {id: quiet, silent: 7d1s" TAIL
+		      "  - {id: window, when: \"avg(fill_pct, '9d') > 1.0\"" TAIL
+		      "  - {id: devices, when: \"devices(spill, '8d') > 1\", scope: grid" TAIL
+		      "  - {id: short, when: \"avg(fill_pct, '6d') > 1.0\"" TAIL);
 	rules_warn(f.set, 7 * TIMES_DAY, 0, &f.report);
 	const char *text = buf_str(&f.report.warnings);
-	assert_int_equal(f.report.nwarnings, 3);
+	assert_int_equal(f.report.nwarnings, 5);
+	assert_non_null(strstr(text, "a.yaml:6:1: rule \"window\" looks back 9d"));
+	assert_non_null(strstr(text, "a.yaml:7:1: rule \"devices\" looks back 8d"));
 	assert_non_null(strstr(text,
 			       "a.yaml:2:1: rule \"hold\" looks back 8d, but readings are kept "
 			       "for 7d (database.keep_readings): no replay"));
 	assert_non_null(strstr(text, "a.yaml:3:1: rule \"night\" looks back 9d"));
 	assert_non_null(strstr(text, "a.yaml:5:1: rule \"quiet\" looks back 7d1s"));
 	rules_warn(f.set, 0, 0, &f.report);
-	assert_int_equal(f.report.nwarnings, 3);
+	assert_int_equal(f.report.nwarnings, 5);
 	folder_done(&f);
 }
 
