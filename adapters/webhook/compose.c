@@ -176,7 +176,7 @@ enum webhook_verdict webhook_classify_code(int status, struct slice body,
 					   const struct webhook_codes *codes,
 					   struct webhook_answer *ret)
 {
-	static const struct json_limits limits = {WEBHOOK_ANSWER_MAX, 16};
+	static const struct json_limits limits = {.max_bytes = WEBHOOK_ANSWER_MAX, .max_depth = 16};
 	auto_json struct json *root = NULL;
 	enum webhook_verdict http = webhook_classify_http(status, body, ret);
 	const struct json *code =

@@ -34,7 +34,7 @@ static int render(const struct webhook_target *t, const struct webhook_message *
 static int try_json(const struct webhook_target *t, const char *alert, const char *what,
 		    struct err *e)
 {
-	static const struct json_limits limits = {BODY_MAX, 64};
+	static const struct json_limits limits = {.max_bytes = BODY_MAX, .max_depth = 64};
 	auto_json struct json *sample = NULL, *body = NULL;
 	auto_buf struct buf out;
 	buf_init(&out, BODY_MAX + 1);

@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const struct json_limits wide = {1 << 20, 64};
+static const struct json_limits wide = {.max_bytes = 1 << 20, .max_depth = 64};
 
 static void answer(const struct webhook_adapter *a, struct slice body)
 {

@@ -39,7 +39,7 @@ static const char evil_text[] =
 
 static inline struct json *help_json(struct slice text)
 {
-	static const struct json_limits limits = {1 << 21, 64};
+	static const struct json_limits limits = {.max_bytes = 1 << 21, .max_depth = 64};
 	struct err e = {0};
 	struct json *v = NULL;
 	if (json_parse(text, &limits, &e, &v))
