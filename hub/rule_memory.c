@@ -183,18 +183,17 @@ static void *find_ring(const struct device_rec *rec, uint32_t sink)
 	return there ? rings_at(rec->rings, i) : NULL;
 }
 
-/* Room for n windows of so many eights of bytes in all. */
+/* Room for n windows of so many eights of bytes in all; NULL, which is counted: there is none. */
 static struct rings *rings_new(size_t n, size_t units)
 {
 	struct rings *r = NULL;
 	size_t head = (sizeof *r + n * sizeof r->of[0] + 7) / 8;
-	if (units > RINGS_UNITS_MAX || n > UINT16_MAX) {
-		metric_add(M_RULE_MEMORY_REFUSED, 1);
-		return NULL;
-	}
-	r = mem_new(8 * (head + units));
+	if (units <= RINGS_UNITS_MAX && n <= UINT16_MAX)
+		r = mem_new(8 * (head + units));
 	if (r)
 		r->n = (uint16_t)n; /* the places must be counted before a ring is found */
+	else
+		metric_add(M_RULE_MEMORY_REFUSED, 1);
 	return r;
 }
 

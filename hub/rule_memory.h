@@ -130,7 +130,7 @@ void memory_done(struct rule_states *s);
 /* ---- parts that rule_blob.c needs ---- */
 /* NULL: no room. */
 struct kept *memory_kept(struct device_rec *rec, uint32_t slot);
-void memory_set_value(struct kept_value *v, struct cel_value from);
+void memory_set_value(struct kept_value *to, struct cel_value v);
 struct cel_value memory_value(const struct kept_value *v);
 /* The window of that sink, made empty if it is not there; NULL: no room. */
 void *memory_ring(const struct rules *set, struct device_rec *rec, uint32_t sink);

@@ -88,7 +88,7 @@ static double unpacked(uint32_t code)
 {
 	uint32_t e = code & 7;
 	if (e != AS_FLOAT)
-		return (int32_t)(code & ~7u) / 8 / tens[e];
+		return (double)((int32_t)(code & ~7u) / 8) / tens[e];
 	float f;
 	code &= ~7u;
 	memcpy(&f, &code, sizeof f);

@@ -348,6 +348,29 @@ static void doubts_at_their_place(void **state)
 	folder_done(&f);
 }
 
+/* What a condition means beside its text is part of what its states belong to. */
+static void the_hash_knows_schedules(void **state)
+{
+	(void)state;
+	static const char *const schedules[] = {"22:00-06:00", "22:00-06:00", "23:00-06:00"};
+	uint64_t hashes[COUNT_OF(schedules)];
+	for (size_t i = 0; i < COUNT_OF(schedules); i++) {
+		struct folder f;
+		char text[256];
+		folder_new(&f);
+		snprintf(text, sizeof text,
+			 "zone: Asia/Shanghai\nschedules:\n  - {name: night, hours: [\"%s\"]}\n",
+			 schedules[i]);
+		folder_put(&f, "schedules.yaml", text);
+		folder_put(&f, "a.yaml",
+			   "rules:\n" RULE("a", "when: \"temp_c > 1.0 && within('night')\""));
+		assert_int_equal(folder_load(&f), 0);
+		hashes[i] = rules_at(f.set, 0)->hash;
+		folder_done(&f);
+	}
+	assert_true(hashes[0] == hashes[1] && hashes[0] != hashes[2]);
+}
+
 static void how_far_back(void **state)
 {
 	(void)state;
@@ -741,6 +764,7 @@ int main(void)
 		cmocka_unit_test(clock_jumps),
 		cmocka_unit_test(faults),
 		cmocka_unit_test(doubts_at_their_place),
+		cmocka_unit_test(the_hash_knows_schedules),
 		cmocka_unit_test(how_far_back),
 		cmocka_unit_test(a_restart_changes_nothing),
 		cmocka_unit_test(the_order_of_arrival_does_not_matter),
