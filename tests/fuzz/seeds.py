@@ -30,14 +30,18 @@ TABLES = [  # the first byte: 0 grids, 1 devices, 2 and 3 the same as JSON lines
     '2{"code":"a","name":"x","level":1}\n{"code":[]}\n',
     '3{"id":"a","class":"bin","adapter":"hub","grid":"g","lon":1.5}\n',
 ]
-CONDITIONS = [  # the first byte: odd = unknown names are left to the evaluation
+CONDITIONS = [  # the first byte: 1 unknown names are left to the evaluation, 2 types are checked, 4 a bool is wanted
     "0a > 60 && b < 20.0 || t", "1x.y + unknown(3)", "0'\\u6ee1' + r\"\"\"a\\\"\"\"", "0b'\\xff\\000' == bytes(s)",
     "0l.all(x, l.exists(y, x == y || type(x) != int))", "0{1: 'a', 2u: [1.5, null]}[2u][0] in l", "0has(m.k) ? m['k'] : -m.q",
     "0s.matches('^(a+)+$') && size(s) > 3u", "0timestamp('2009-02-13T23:31:30.5Z').getHours('Asia/Shanghai') % 24",
     "0duration('1h30m') - duration('-1.5s') > duration('0')", "0l.map(x, x != null, [x, x]).filter(x, x.size() == 2)",
     "0string(double('1e300') * 2.0) + string(int(b))", "0[1, 2, 3].exists_one(e, e % 2 == 0)", "0.device.`a b`.c",
     "0((((((((((1))))))))))", "0!!!t ? 0x1F : 0xFFu",
+    "2avg( (a + b) * 2 // x\n) > duration('1m') && prev.a > timestamp(0)", "6a > '85'", "2-s", "2{a: b}[x.y][0].k", "6has(prev.a)",
+    "2size(l.map(x, x)) + m['k']", "3(x.y).z || avg(1, 2)", "2s in m", "1'a'.matches('[[:alpha:]]\\\\Q*\\\\E(?i:b){2,3}?')",
 ]
+VALUES = ['{"map":[[{"string":"a\\u0000"},{"list":[{"uint":18446744073709551615},{"double":"-Infinity"},{"null":0}]}]]}',
+          '{"bytes":"AP8="}', '{"timestamp":"2026-11-21T21:00:00.5+08:00"}', '{"duration":"-1h1.5s"}', '{"type":"int"}', '{"double":1e3}']
 SCHEDULES = [b'schedules:\n- {name: a, days: [mon, sun], hours: ["22:00-06:00", "07:00-24:00"], holidays: closed}\n'
              b"holidays:\n- {from: 2026-10-01, to: 2026-10-07}\nworkdays:\n- {day: 2026-10-10, as: fri}\n",
              b"schedules:\n- {name: b, zone: Australia/Lord_Howe, hours: [01:30-02:15]}\n- {name: c, holidays: only}\n"]
@@ -74,7 +78,7 @@ def lists():
 
 
 def main(out):
-    write(out + "/cel", [c.encode() for c in CONDITIONS])
+    write(out + "/cel", [c.encode() for c in CONDITIONS] + [b"\x80" + v.encode() for v in VALUES])
     write(out + "/rule", list(packs()))
     write(out + "/rule_lists", list(lists()))
     write(out + "/adapters", [bytes([a]) + t.encode() + b"\0" + p.encode() for a, t, p in MESSAGES])
