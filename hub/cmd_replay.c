@@ -1,6 +1,7 @@
 /* gridhub replay: stored readings through rules, and what would have come of it. */
 #include "cmd_replay.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -95,29 +96,31 @@ static void show_progress(void *ctx, const struct replay_progress *p)
 
 /* ---- options ---- */
 
-static int64_t midnight(int year, int month, int day)
+/* 2026-11-01: its midnight in the district's zone. */
+static int parse_day(const char *text, int64_t *ret_us)
 {
-	struct tm tm = {
-		.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_isdst = -1};
-	return (int64_t)mktime(&tm) * TIMES_SEC;
+	char whole[32];
+	int64_t utc_us;
+	struct tm tm = {.tm_isdst = -1};
+	int n = snprintf(whole, sizeof whole, "%.20sT00:00:00Z", text);
+	if (strlen(text) != 10 || times_parse((struct slice){whole, (size_t)n}, &utc_us))
+		return -EINVAL;
+	times_civil(utc_us / TIMES_DAY, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	*ret_us = (int64_t)mktime(&tm) * TIMES_SEC;
+	return 0;
 }
 
-/* A time, a day in the district's zone, or so long ago. */
+/* A day, a time, or so long ago. */
 static int parse_time(const char *text, int64_t now_us, int64_t *ret_us)
 {
-	int y, m, d;
-	char rest;
 	int64_t ago = 0;
-	if (sscanf(text, "%4d-%2d-%2d%c", &y, &m, &d, &rest) == 3 && m >= 1 && m <= 12 && d >= 1 &&
-	    d <= 31) {
-		*ret_us = midnight(y, m, d);
-		return 0;
-	}
 	if (times_parse_duration(slice_of(text), &ago) == 0) {
 		*ret_us = now_us - ago;
 		return 0;
 	}
-	return times_parse(slice_of(text), ret_us);
+	return parse_day(text, ret_us) ? times_parse(slice_of(text), ret_us) : 0;
 }
 
 static int bad_time(const char *option, const char *text)
@@ -131,6 +134,7 @@ static int bad_time(const char *option, const char *text)
 static int fill_request(const struct options *o, struct replay_request *q)
 {
 	int64_t now = times_now_us();
+	assert(o->from);
 	q->to_us = now;
 	q->closed_after_us = 2 * TIMES_HOUR;
 	q->device = o->device;
@@ -249,23 +253,24 @@ static int show(const struct options *o, const struct replay_request *q,
 	return cmd_fail(&e);
 }
 
-static int run(const struct options *o, struct replay_request *q)
+static int run(const struct options *o, const struct replay_request *given)
 {
+	struct replay_request q = *given;
 	struct err e = {0};
 	struct replay_result res;
 	struct show_progress progress = {.terminal = isatty(STDERR_FILENO)};
 	int64_t began = times_mono_us();
-	q->stop = &stop;
-	q->progress = show_progress;
-	q->progress_ctx = &progress;
-	catch_signals(q->pg);
-	int r = replay_run(q, &res, &e);
+	q.stop = &stop;
+	q.progress = show_progress;
+	q.progress_ctx = &progress;
+	catch_signals(q.pg);
+	int r = replay_run(&q, &res, &e);
 	atomic_store(&connection, NULL);
 	if (progress.shown && progress.terminal)
 		fputs("\r\033[K", stderr);
 	if (r)
 		return cmd_fail(&e);
-	r = show(o, q, &res, (double)(times_mono_us() - began) / TIMES_SEC);
+	r = show(o, &q, &res, (double)(times_mono_us() - began) / TIMES_SEC);
 	replay_result_done(&res);
 	return r;
 }

@@ -29,7 +29,7 @@ static int sort_cases(const struct replay_book *b, struct sorted *ret)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		ret->v[i] = &all[i];
-	qsort(ret->v, n, sizeof *ret->v, by_rule_device_time);
+	qsort(ret->v, n, sizeof(const struct replay_case *), by_rule_device_time);
 	return 0;
 }
 

@@ -52,7 +52,7 @@ static int choose(struct replay_roll *roll, const struct pg_rows *devices, const
 {
 	size_t n = pg_count(devices);
 	buf_init(&roll->ids, IDS_MAX);
-	roll->chosen = mem_new((n + 1) * sizeof *roll->chosen);
+	roll->chosen = mem_new((n + 1) * sizeof(const struct device *));
 	if (!roll->chosen)
 		return -ENOMEM;
 	pg_array_begin(&roll->ids);
