@@ -203,7 +203,7 @@ const struct value *reading_field(const struct reading *r, const char *name)
 static void put_double(double d, struct buf *out)
 {
 	double whole = fabs(d);
-	if (whole != trunc(whole) || whole >= 9.2e18)
+	if (whole != trunc(whole) || whole >= 1e19)
 		json_put_double(out, d);
 	else if (whole < 1e15)
 		json_put_double(out, d), buf_puts(out, ".0");

@@ -185,7 +185,7 @@ int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx)
 {
 	int r = 0;
 	size_t done = 0;
-	if (s->ndirty)
+	if (s->ndirty && fn) /* in no order if nobody is told */
 		qsort(s->dirty, s->ndirty, sizeof *s->dirty, by_device_and_rule);
 	for (; done < s->ndirty && !r; done++) {
 		if (superseded(s->dirty, done, s->ndirty))

@@ -139,8 +139,16 @@ static struct value random_value(struct readings *all)
 {
 	char raw[24];
 	double d;
+	static const double corners[] = {9.21e18,
+					 9223372036854774784.0,
+					 9223372036854775808.0,
+					 9.99e18,
+					 1e19,
+					 1e15,
+					 999999999999999.0,
+					 1e22};
 	uint64_t bits = rnd();
-	switch (rnd() % 7) {
+	switch (rnd() % 8) {
 	case 0:
 		return VALUE_OF_BOOL(rnd() & 1);
 	case 1:
@@ -153,6 +161,8 @@ static struct value random_value(struct readings *all)
 	case 4:
 		return VALUE_OF_DOUBLE((double)((int64_t)rnd() >> rnd() % 64));
 	case 5:
+		return VALUE_OF_DOUBLE(corners[rnd() % COUNT_OF(corners)]);
+	case 6:
 		return (struct value){.type = VALUE_NULL};
 	default:
 		for (size_t i = 0; i < sizeof raw; i++)
