@@ -66,12 +66,15 @@ static int pass_moment(struct run *run, const struct replay_moment *m)
 		rule_states_at(s, 0, m->at_us);
 		if (m->over)
 			r = rule_states_resume(s, m->adapter, m->from_us, m->at_us);
+		else
+			rule_states_lose(s, m->adapter);
 	}
-	run->res->gaps += m->over;
+	run->res->gaps += m->over && m->from_us < m->at_us;
 	return r;
 }
 
-/* The first reading: as after a start of the hub, all devices are watched for their silence. */
+/* The first reading, or the first time that the hub came to a broker: as after a start of the hub,
+ * all devices are watched for their silence. */
 static int begin_watching(struct run *run, int64_t now_us)
 {
 	const struct replay_roll *roll = &run->res->roll;
@@ -88,8 +91,9 @@ static int begin_watching(struct run *run, int64_t now_us)
 /* All that time alone does until now_us, in its order. */
 static int pass_time(struct run *run, int64_t now_us)
 {
-	int r = 0;
 	const struct replay_gaps *g = &run->gaps;
+	int64_t first = g->n ? MIN_OF(g->v[0].at_us, now_us) : now_us;
+	int r = run->watching ? 0 : begin_watching(run, MAX_OF(first, run->res->warm_from_us));
 	while (!r && run->next_moment < g->n && g->v[run->next_moment].at_us <= now_us)
 		r = pass_moment(run, &g->v[run->next_moment++]);
 	if (!r && !run->counting && now_us >= run->q->from_us)
@@ -133,9 +137,7 @@ static int on_reading(void *ctx, const struct replay_reading *x)
 	const struct device *d = registry_device(run->res->roll.registry, x->device_id);
 	if (atomic_load_explicit(run->q->stop, memory_order_relaxed))
 		return -ECANCELED;
-	int r = run->watching ? 0 : begin_watching(run, x->recv_us);
-	if (!r)
-		r = pass_time(run, x->recv_us);
+	int r = pass_time(run, x->recv_us);
 	if (r)
 		return r;
 	run->last_recv_us = x->recv_us;

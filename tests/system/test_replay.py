@@ -1,6 +1,7 @@
 """gridhub replay: what it says of stored readings is what the hub did when they came."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -143,15 +144,18 @@ def publish_some(publisher, rng, first, count):
 
 
 def test_replay_opens_the_cases_that_live_opened(make_hub, database, publisher):
-    rng = random.Random(20261121)
+    rng = random.Random(int(os.environ.get("SEED", "20261121")))
     hub = make_hub(grids=GRIDS, devices=MANY, rules=pack_rules(OWN_RULES), conf={"intake": {"late": "1h", "batch_time": "20ms"}})
     began = datetime.now(timezone.utc) - timedelta(seconds=1)
     publish_some(publisher, rng, 0, 1500)
-    publish_some(publisher, rng, 1501, 1500)
+    hub.kill()
+    publish_some(publisher, rng, 1501, 300)  # for the session
+    hub.start()
+    publish_some(publisher, rng, 1802, 1500)
     for device in BINS[::2]:
         publisher.publish(topic_of(device), {"fill_pct": 10, "temp_c": 20, "spill": False, "humidity": 50})
-    wait_until(lambda: database.value("SELECT count(*) FROM reading WHERE fields ? 'last'") == 2, 30, why="the last readings")
-    time.sleep(1.0)  # all holds are over
+    wait_until(lambda: database.value("SELECT count(*) FROM reading WHERE fields ? 'last'") == 3, 30, why="the last readings")
+    time.sleep(11)  # all holds are over, and all devices silent
     ended = datetime.now(timezone.utc)
     assert hub.stop() == 0
 
@@ -299,7 +303,7 @@ rules:
 """}
 
 
-def test_silence_is_replayed(stored):
+def test_silence_is_replayed_and_a_gap_is_nobodys_silence(stored, database):
     s = stored.make(rules=SILENT)
     for minute in range(-1, 180, 2):  # another device of another adapter
         s.put("cam-1", minute, {"online": True})
@@ -310,6 +314,10 @@ def test_silence_is_replayed(stored):
     assert [(c["device"], c["first_seen"], c["recovered_at"]) for c in of_kind(lines, "case") if not c["before_range"]] == [
         ("bin-1", "2026-11-02T08:15:00.000000Z", "2026-11-02T09:00:00.000000Z"),
         ("bin-1", "2026-11-02T09:15:00.000000Z", "2026-11-02T10:00:00.000000Z")]
+    database.rows("INSERT INTO intake_gap SELECT id, 'x', 'hub', %s, %s FROM district", s.at(66), s.at(119))
+    lines = s.replay("--cases", "--closed-after", "0", first=0, last=125)
+    assert [c["first_seen"] for c in of_kind(lines, "case") if not c["before_range"]] == ["2026-11-02T08:15:00.000000Z"]
+    assert of_kind(lines, "summary")[0]["gaps"] == 1
 
 
 def test_windows_reach_back_before_the_range(stored):
