@@ -433,6 +433,221 @@ static void watching_costs_less_than_100_bytes(void **state)
 	free(all);
 }
 
+/* ---- against the plainest way to say it ---- */
+
+#define FLEET 40
+#define STEPS 8000
+
+/* Each rule of two sets; r1 is in both. */
+static const struct plain_rule {
+	const char *id;
+	bool in[2];
+	int64_t intervals, us;
+} plain_rules[] = {{"r1", {true, true}, 3, 0},
+		   {"r2", {true, false}, 0, 45 * TIMES_MIN},
+		   {"r3", {false, true}, 0, 2 * TIMES_HOUR}};
+#define RULES COUNT_OF(plain_rules)
+static const char *const plain_sets[] = {
+	"  - {id: r1, silent: 3x, flap: off" TITLE "  - {id: r2, silent: 45m, flap: off" TITLE,
+	"  - {id: r3, silent: 2h, flap: off" TITLE "  - {id: r1, silent: 3x, flap: off" TITLE};
+
+struct plain {
+	struct bench b;
+	struct folder sets[2];
+	struct device
+		fleet[FLEET + 2]; /* the last two speak all the time, so that nothing stalls */
+	char names[FLEET + 2][8];
+	bool watched[FLEET], fires[FLEET][RULES];
+	int64_t heard[FLEET], floor[2], from[RULES], now;
+	size_t set;
+	struct buf want;
+};
+
+static void line(struct plain *p, enum anomaly_kind kind, size_t rule, size_t device, int64_t at_us)
+{
+	const struct rule r = {.id = plain_rules[rule].id};
+	struct bench to = {.heard = p->want};
+	struct anomaly a = {kind, &r, &p->fleet[device], at_us, NULL, {0}, false};
+	bench_hear(&to, &a);
+	p->want = to.heard;
+}
+
+static void plain_time_passes(struct plain *p)
+{
+	for (size_t d = 0; d < FLEET; d++) {
+		for (size_t r = 0; r < RULES; r++) {
+			const struct plain_rule *pr = &plain_rules[r];
+			int64_t hold = pr->us + pr->intervals * p->fleet[d].interval_us;
+			int64_t since = MAX_OF(p->heard[d], p->floor[d % 2]);
+			since = MAX_OF(since, p->from[r]);
+			if (!p->watched[d] || !pr->in[p->set] || p->fires[d][r] || !hold ||
+			    since + hold > p->now)
+				continue;
+			p->fires[d][r] = true;
+			line(p, ANOMALY_FIRED, r, d, since + hold);
+		}
+	}
+}
+
+static void plain_say(struct plain *p, size_t d)
+{
+	plain_time_passes(p);
+	for (size_t r = 0; d < FLEET && r < RULES; r++) {
+		if (p->fires[d][r])
+			line(p, ANOMALY_RECOVERED, r, d, p->now);
+		p->fires[d][r] = false;
+	}
+	if (d < FLEET)
+		p->heard[d] = p->now;
+	say(&p->b, &p->fleet[d], p->now, NULL, 0);
+}
+
+static void plain_watch(struct plain *p, size_t d)
+{
+	watch(&p->b, &p->fleet[d], 0);
+	if (!p->watched[d])
+		p->heard[d] = p->now;
+	p->watched[d] = true;
+}
+
+static void plain_forget(struct plain *p, size_t d)
+{
+	rule_states_forget(p->b.s, &p->fleet[d]);
+	p->watched[d] = false;
+	memset(p->fires[d], 0, sizeof p->fires[d]);
+}
+
+static void plain_resume(struct plain *p, uint32_t which)
+{
+	static const char *const adapters[] = {"hub", "zigbee2mqtt", NULL};
+	assert_int_equal(rule_states_resume(p->b.s, adapters[which], p->now - TIMES_MIN, p->now),
+			 0);
+	for (uint32_t i = 0; i < 2; i++)
+		if (which == 2 || which == i)
+			p->floor[i] = p->now;
+}
+
+static void plain_reload(struct plain *p)
+{
+	p->set = !p->set;
+	assert_int_equal(rule_states_use(p->b.s, p->sets[p->set].set, bench_hear, &p->b), 0);
+	buf_reset(&p->b.heard); /* what was lost recovers: tested above */
+	for (size_t r = 0; r < RULES; r++) {
+		if (plain_rules[r].in[0] && plain_rules[r].in[1])
+			continue;
+		p->from[r] = p->now;
+		for (size_t d = 0; d < FLEET; d++)
+			p->fires[d][r] = false;
+	}
+}
+
+static void plain_step(struct plain *p, uint32_t *seed)
+{
+	static const int64_t intervals[] = {0, 5 * TIMES_MIN, 10 * TIMES_MIN, 30 * TIMES_MIN};
+	size_t d = next_random(seed) % FLEET;
+	unsigned what = next_random(seed) % 100;
+	rule_states_at(p->b.s, 1, p->now);
+	if (what < 6) {
+		p->fleet[d].interval_us = intervals[next_random(seed) % COUNT_OF(intervals)];
+		plain_watch(p, d);
+	} else if (what < 9) {
+		plain_forget(p, d);
+	} else if (what < 12) {
+		plain_watch(p, d);
+	} else if (what < 13) {
+		plain_resume(p, next_random(seed) % 3);
+	} else if (what < 14) {
+		plain_reload(p);
+	}
+	bool quiet = next_random(seed) % 4 == 0;
+	plain_say(p, quiet ? FLEET + d % 2 : d);
+}
+
+static int by_line(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In one step the order is another: the plain way goes by device. */
+static void same_lines(struct buf *a, struct buf *b, size_t step)
+{
+	char *v[2][2 * FLEET * RULES + 1];
+	size_t n[2] = {0};
+	for (int k = 0; k < 2; k++) {
+		struct buf *from = k ? b : a;
+		struct slice rest = buf_slice(from), one;
+		while (rest.n && slice_cut(&rest, '\n', &one)) {
+			char *copy = slice_dup(one), *timer = strstr(copy, " timer");
+			if (timer)
+				*timer = 0;
+			v[k][n[k]++] = copy;
+		}
+		qsort(v[k], n[k], sizeof v[k][0], by_line);
+		buf_reset(from);
+	}
+	for (size_t i = 0; i < MAX_OF(n[0], n[1]); i++)
+		if (i >= n[0] || i >= n[1] || strcmp(v[0][i], v[1][i]) != 0)
+			fail_msg("step %zu: %s instead of %s", step, i < n[1] ? v[1][i] : "nothing",
+				 i < n[0] ? v[0][i] : "nothing");
+	for (int k = 0; k < 2; k++)
+		for (size_t i = 0; i < n[k]; i++)
+			free(v[k][i]);
+}
+
+static void changes_at_any_time_end_as_the_plain_way_does(void **state)
+{
+	(void)state;
+	struct plain *p = calloc(1, sizeof *p);
+	assert_non_null(p);
+	uint32_t seed = 11;
+	size_t lines = 0;
+	bench_new(&p->b, plain_sets[0]);
+	buf_init(&p->want, 1 << 20);
+	for (size_t i = 0; i < 2; i++)
+		bench_load(&p->sets[i], plain_sets[i]);
+	p->now = at(2, "10:00");
+	rule_states_at(p->b.s, 1, p->now);
+	for (size_t d = 0; d < COUNT_OF(p->fleet); d++) {
+		snprintf(p->names[d], sizeof p->names[d], "f%zu", d);
+		p->fleet[d] = *d1;
+		p->fleet[d].id = 100 + (int64_t)d;
+		p->fleet[d].slot = (uint32_t)d;
+		p->fleet[d].name = p->fleet[d].address = p->names[d];
+		p->fleet[d].adapter = d % 2 ? "zigbee2mqtt" : "hub";
+	}
+	for (size_t step = 0; step < STEPS; step++) {
+		p->now += (int64_t)(next_random(&seed) % 90) * TIMES_SEC;
+		plain_step(p, &seed);
+		lines += p->want.n > 0;
+		same_lines(&p->want, &p->b.heard, step);
+	}
+	assert_true(lines > 500);
+	for (size_t i = 0; i < 2; i++)
+		folder_done(&p->sets[i]);
+	buf_done(&p->want);
+	bench_done(&p->b);
+	free(p);
+}
+
+static void a_device_may_change_ever_so_often(void **state)
+{
+	(void)state;
+	struct bench b;
+	set_intervals(10 * TIMES_MIN);
+	mute_bench(&b, THRICE, at(2, "10:00"));
+	rule_states_forget(b.s, d4);
+	size_t before = in_use();
+	for (int i = 0; i < 200000; i++)
+		watch(&b, d1, 0);
+	assert_true(in_use() - before < 1 << 20);
+	tick(&b, at(2, "11:00"));
+	expect(&b, "fired mute d1 2 10:30:00 timer\nfired mute d2 2 10:30:00 timer\n"
+		   "fired mute d3 2 10:30:00 timer\n");
+	tick(&b, at(2, "12:00"));
+	expect(&b, "");
+	bench_done(&b);
+}
+
 static int fresh_devices(void **state)
 {
 	(void)state;
@@ -462,6 +677,8 @@ int main(void)
 		TEST(what_was_silent_before_a_restart_recovers_after_it),
 		TEST(the_hub_s_clock_may_jump),
 		TEST(watching_costs_less_than_100_bytes),
+		TEST(changes_at_any_time_end_as_the_plain_way_does),
+		TEST(a_device_may_change_ever_so_often),
 	};
 	return cmocka_run_group_tests_name("rule_silence", tests, NULL, NULL);
 }
