@@ -1,10 +1,9 @@
 #include "config.h"
 
 #include <limits.h>
-#include <unistd.h>
 
 #include "config_table.h"
-#include "times.h"
+#include "zone.h"
 
 /* ---- paths: relative to the folder of the file ---- */
 
@@ -237,16 +236,18 @@ const struct endpoint_conf *config_endpoint(const struct config *c, struct slice
 
 /* ---- the whole ---- */
 
+/* A name: for PostgreSQL, which is given it too, "+08:00" is west of Greenwich. */
 static int check_zone(struct config *c, struct err *e)
 {
-	char path[PATH_MAX];
-	int n = snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", c->time_zone);
-	if (n < 0 || (size_t)n >= sizeof path || strstr(c->time_zone, "..") || access(path, R_OK))
+	const struct zone *z;
+	struct err why;
+	if (strspn(c->time_zone, "+-0123456789"))
 		return err_set(e, -EINVAL,
-			       "%s: time_zone: there is no zone \"%.60s\" (is the package tzdata "
-			       "installed?)",
+			       "%s: time_zone: \"%.60s\": expected a name like Asia/Shanghai",
 			       c->path, c->time_zone);
-	return 0;
+	int r = zone_load(slice_of(c->time_zone), &why, &z);
+	return r ? err_set(e, r == -ENOMEM ? r : -EINVAL, "%s: time_zone: %.300s", c->path, why.msg)
+		 : 0;
 }
 
 static int check_whole(struct config *c, struct err *e)
