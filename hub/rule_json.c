@@ -96,6 +96,7 @@ void rule_json(const struct rule *r, struct buf *b)
 	put_text(b, "scope", slice_of(rule_scope_names[r->scope]));
 	put_flap(b, c);
 	put_flag(b, "shadow", r->shadow);
+	put_flag(b, "outage", r->outage);
 	put_text(b, "kind", slice_of(r->kind));
 	if (r->listed)
 		put_text(b, "kind_name", slice_of(r->listed->name[LANG_ZH_CN]));

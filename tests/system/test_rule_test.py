@@ -159,7 +159,8 @@ def test_list(packs):
     assert done.returncode == 0
     full, wrong = done.lines
     assert full == {"rule": "bin.full", "class": "bin", "when": "fill_pct >= 85.0", "for": "20m",
-                    "clear": "fill_pct < 75.0", "event": False, "scope": "device", "flap": {"count": 5, "within": "1h"}, "shadow": False, "kind": "event-0192", "severity": "normal", "examples": 1,
+                    "clear": "fill_pct < 75.0", "event": False, "scope": "device", "flap": {"count": 5, "within": "1h"}, "shadow": False, "outage": False,
+                    "kind": "event-0192", "severity": "normal", "examples": 1,
                     "file": f"{packs()}/a.yaml", "line": 2}
     assert wrong["shadow"] is wrong["event"] is True and wrong["class"] == "any" and wrong["examples"] == 0
     packs("zone: Asia/Shanghai\nschedules: [{name: night, hours: ['22:00-06:00']}]\n", "schedules.yaml")
