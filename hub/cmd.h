@@ -26,6 +26,8 @@ int cmd_replay(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_spool(int argc, char **argv);
 int cmd_case(int argc, char **argv);
+int cmd_silence(int argc, char **argv);
+int cmd_duty(int argc, char **argv);
 int cmd_webhook(int argc, char **argv);
 
 /* ---- what the subcommands share (cmd.c) ---- */

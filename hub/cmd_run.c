@@ -112,6 +112,7 @@ static void reload_rules(struct hub *h)
 		return;
 	}
 	engine_use_rules(h->engine, fresh);
+	notify_use_rules(h->notify, fresh);
 	rules_unref(h->rules);
 	h->rules = fresh;
 	metric_add(M_RULE_RELOADS, 1);
@@ -136,7 +137,7 @@ static int start(struct hub *h, struct err *e)
 	if (!r)
 		r = spool_open(&sc, e, &h->spool);
 	if (!r)
-		r = notify_start(c, e, &h->notify);
+		r = notify_start(c, h->rules, e, &h->notify);
 	if (!r)
 		r = engine_start(c, h->spool, h->rules, &hooks, e, &h->engine);
 	if (!r)

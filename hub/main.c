@@ -15,6 +15,8 @@ static const struct command {
 	{"grid", "import and list the tree of grids", cmd_grid},
 	{"device", "import and list devices; what came from unknown ones", cmd_device},
 	{"case", "list, show and close cases", cmd_case},
+	{"silence", "hold alerts back, maintenance", cmd_silence},
+	{"duty", "who answers for which grid, when", cmd_duty},
 	{"spool", "look at the spool", cmd_spool},
 	{"decode", "show what an adapter makes of a message", cmd_decode},
 	{"rule", "evaluate conditions of rules", cmd_rule},

@@ -1,8 +1,8 @@
 /*
  * DESIGN. A fixed table of jobs: a job is free, being sent, or done and not yet recorded; the last
  * two count against notify.concurrency, so that a database that is away bounds what is sent. Rows
- * are claimed only into free jobs. Everything below `struct notify` but `flags` is the thread's
- * own.
+ * are claimed only into free jobs. Everything below `struct notify` but `flags` and `rules`
+ * is the thread's own.
  *
  * No receiver may take all jobs: one that has a share of them under way is left out of the next
  * claim, and a claim takes no more than a share. So a dead or slow one leaves at least half to the
@@ -42,6 +42,8 @@ struct receiver {
 
 struct notify {
 	_Atomic unsigned flags; /* any thread */
+	pthread_mutex_t lock;	/* of rules */
+	struct rules *rules;
 	pthread_t thread;
 	const struct config *conf;
 	struct endpoints endpoints;
@@ -279,16 +281,20 @@ static void bundle(struct notify *n)
 {
 	struct err e = {0};
 	struct notify_bundled done = {.more = true};
+	pthread_mutex_lock(&n->lock);
+	struct rules *rules = rules_ref(n->rules);
+	pthread_mutex_unlock(&n->lock);
 	while (done.more) {
-		if (notify_bundle(n->store, &e, &done)) {
+		if (notify_bundle(n->store, rules_calendar(rules), &e, &done)) {
 			db_failed(n, &e);
-			return;
+			break;
 		}
 		metric_add(M_ALERTS_BUNDLED, done.items - done.waiting - done.dropped);
 		metric_add(M_ALERTS_DROPPED, done.dropped);
 		metric_add(M_ALERTS_NO_ENDPOINT, done.nowhere);
 		sender_work(n->sender);
 	}
+	rules_unref(rules);
 }
 
 static void claim(struct notify *n)
@@ -427,6 +433,8 @@ static void notify_free(struct notify *n)
 	free(n->jobs);
 	free(n->pick);
 	free(n->receivers);
+	rules_unref(n->rules);
+	pthread_mutex_destroy(&n->lock);
 	free(n);
 }
 
@@ -460,12 +468,23 @@ static int start_thread(struct notify *n)
 	return -rc;
 }
 
-int notify_start(const struct config *conf, struct err *e, struct notify **ret)
+void notify_use_rules(struct notify *n, struct rules *rules)
+{
+	pthread_mutex_lock(&n->lock);
+	struct rules *old = n->rules;
+	n->rules = rules_ref(rules);
+	pthread_mutex_unlock(&n->lock);
+	rules_unref(old);
+}
+
+int notify_start(const struct config *conf, struct rules *rules, struct err *e, struct notify **ret)
 {
 	struct notify *n = mem_new(sizeof *n);
 	if (!n)
 		return err_set(e, -ENOMEM, "out of memory");
 	n->conf = conf;
+	n->rules = rules_ref(rules);
+	pthread_mutex_init(&n->lock, NULL);
 	int rc = endpoints_load(conf, e, &n->endpoints);
 	if (!rc)
 		rc = notify_alloc(n, e);

@@ -12,12 +12,16 @@
 #define GRIDHUB_NOTIFY_H
 
 #include "config.h"
+#include "rule.h"
 
 struct notify;
 
-/* Start the thread. conf is borrowed and must outlive it. -EINVAL: an endpoint's secret cannot be
- * read (e says which). */
-must_check int notify_start(const struct config *conf, struct err *e, struct notify **ret);
+/* Start the thread. conf is borrowed and must outlive it; of the rules, their holidays. -EINVAL: an
+ * endpoint's secret cannot be read (e says which). */
+must_check int notify_start(const struct config *conf, struct rules *rules, struct err *e,
+			    struct notify **ret);
+/* Any thread: these from now on. */
+void notify_use_rules(struct notify *n, struct rules *rules);
 /* Any thread: there may be something new in the outbox. Never blocks. */
 void notify_wake(struct notify *n);
 /* Finish what is in flight (at most notify.stop_grace), then end the thread and free. NULL is fine.

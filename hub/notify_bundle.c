@@ -1,9 +1,11 @@
 #include "notify_bundle.h"
 
 #include "bundle.h"
-#include "pg.h"
+#include "duty.h"
+#include "times.h"
 
 #define NARRAYS 15
+#define HOLIDAYS_MAX 256
 #define ARRAY_MAX ((size_t)64 * 1024 * 1024)
 
 /* Columns of notify_owed.sql. */
@@ -168,12 +170,16 @@ static int bundle_rows(struct notify_store *s, const struct pg_rows *rows, struc
 }
 
 /* Within a transaction. */
-static int bundle_due(struct notify_store *s, struct err *e, struct notify_bundled *ret)
+static int bundle_due(struct notify_store *s, const struct calendar *calendar, struct err *e,
+		      struct notify_bundled *ret)
 {
 	auto_rows struct pg_rows *rows = NULL;
+	auto_buf struct buf holidays;
 	const struct config *conf = notify_store_conf(s);
+	buf_init(&holidays, HOLIDAYS_MAX);
+	duty_holidays(calendar, conf->time_zone, times_now_us(), &holidays);
 	struct pg_arg args[] = {PGA_I(notify_store_district(s)), PGA_STR(conf->time_zone),
-				PGA_I(BUNDLE_ITEMS_MAX)};
+				PGA_I(BUNDLE_ITEMS_MAX), PGA_S(buf_slice(&holidays))};
 	*ret = (struct notify_bundled){0};
 	int rc = notify_store_query(s, SQL_NOTIFY_OWED, args, COUNT_OF(args), e, &rows);
 	if (rc || pg_count(rows) == 0)
@@ -185,11 +191,12 @@ static int bundle_due(struct notify_store *s, struct err *e, struct notify_bundl
 	return rc;
 }
 
-int notify_bundle(struct notify_store *s, struct err *e, struct notify_bundled *ret)
+int notify_bundle(struct notify_store *s, const struct calendar *calendar, struct err *e,
+		  struct notify_bundled *ret)
 {
 	int rc = notify_store_begin(s, e);
 	if (rc)
 		return rc;
-	rc = bundle_due(s, e, ret);
+	rc = bundle_due(s, calendar, e, ret);
 	return notify_store_end(s, rc, e);
 }

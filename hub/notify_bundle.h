@@ -6,6 +6,7 @@
 #define GRIDHUB_NOTIFY_BUNDLE_H
 
 #include "notify_store.h"
+#include "schedule.h"
 
 struct notify_bundled {
 	size_t items, messages, waiting, dropped,
@@ -13,7 +14,8 @@ struct notify_bundled {
 	bool more;	 /* there may be more that is due */
 };
 
-/* Errors as notify_store's. */
-must_check int notify_bundle(struct notify_store *s, struct err *e, struct notify_bundled *ret);
+/* calendar: of holidays; NULL: there are none. Errors as notify_store's. */
+must_check int notify_bundle(struct notify_store *s, const struct calendar *calendar, struct err *e,
+			     struct notify_bundled *ret);
 
 #endif

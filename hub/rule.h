@@ -68,6 +68,8 @@ struct rules *rules_ref(struct rules *r);
 void rules_unref(struct rules *r); /* NULL is fine */
 size_t rules_count(const struct rules *r);
 const struct rule *rules_at(const struct rules *r, size_t i);
+struct calendar;
+const struct calendar *rules_calendar(const struct rules *r); /* NULL: no schedules.yaml */
 const struct rule *rules_find(const struct rules *r, struct slice id);
 /* What it says, as one JSON object; for people and programs that list rules. */
 void rule_json(const struct rule *rule, struct buf *out);

@@ -114,6 +114,11 @@ size_t rules_count(const struct rules *r)
 	return r->n;
 }
 
+const struct calendar *rules_calendar(const struct rules *r)
+{
+	return r->calendar;
+}
+
 const struct rule *rules_at(const struct rules *r, size_t i)
 {
 	return &r->v[i];

@@ -161,6 +161,12 @@ static bool in_hours(const struct schedule *s, int minute)
 }
 
 /* By the clock on the wall there. */
+bool calendar_holiday(const struct calendar *c, int64_t day)
+{
+	const struct special *d = special_of(&c->specials, day);
+	return d && d->weekday < 0;
+}
+
 static bool open_at(const struct schedule *s, int64_t day, int minute)
 {
 	return (in_hours(s, minute) && counts(s, day)) ||

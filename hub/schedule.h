@@ -26,6 +26,8 @@ const char *calendar_nearest(const struct calendar *c, struct slice name);
 /* The end of the last holiday or swapped day that is listed (0: none is). False: no schedule goes
  * by holidays. */
 bool calendar_listed_until(const struct calendar *c, int64_t *ret_us);
+/* Is the day (number since 1970-01-01) listed as a holiday? */
+bool calendar_holiday(const struct calendar *c, int64_t day);
 size_t calendar_count(const struct calendar *c);
 const struct schedule *calendar_at(const struct calendar *c, size_t i);
 

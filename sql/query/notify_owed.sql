@@ -1,4 +1,4 @@
--- What is owed and due, with all that decides how it is told: $1 district, $2 zone, $3 at most so many. Held by row locks
+-- What is owed and due, with all that decides how it is told: $1 district, $2 zone, $3 at most so many, $4 holidays. Held by row locks
 -- until the transaction ends. due_at of the earlier ones of a case: they come first.
 WITH due AS (
     SELECT * FROM owed o WHERE o.district_id = $1 AND o.due_at <= now()
@@ -6,7 +6,7 @@ WITH due AS (
 ), who AS MATERIALIZED (
     SELECT g.grid_id, r.person, r.endpoints, quiet_until(p, now(), $2) AS quiet
     FROM (SELECT DISTINCT grid_id FROM due) g
-         CROSS JOIN LATERAL recipient($1, g.grid_id, now(), $2) r
+         CROSS JOIN LATERAL recipient($1, g.grid_id, now(), $2, $4::date[]) r
          LEFT JOIN person p ON p.district_id = $1 AND p.name = r.person
 ), told AS (
     SELECT d.*, w.person, coalesce(w.endpoints[1], d.endpoint) AS receiver, w.endpoints[2:] AS fallback, w.quiet

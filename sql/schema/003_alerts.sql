@@ -97,14 +97,6 @@ CREATE TABLE absence (
 );
 CREATE INDEX absence_person ON absence (district_id, person, to_at);
 
--- Days off, and working days swapped in for them (working = true); kept up to date from rules/schedules.yaml.
-CREATE TABLE holiday (
-    district_id integer NOT NULL,
-    day         date NOT NULL,
-    working     boolean NOT NULL,
-    PRIMARY KEY (district_id, day)
-);
-
 -- ---- silences and maintenance ----
 
 -- What matches all that is given is not told (silence), or not even opened (maintenance), until it ends.
@@ -147,19 +139,18 @@ CREATE FUNCTION silenced_until(district integer, device bigint, grid bigint, kin
 $$;
 
 -- Is the shift on at that time (in the zone)? One that goes past midnight belongs to the day on which it begins.
-CREATE FUNCTION duty_on(d duty, at timestamptz, zone text) RETURNS boolean LANGUAGE sql STABLE AS $$
+-- off_days: those of that day and the day before that are (rules/schedules.yaml knows).
+CREATE FUNCTION duty_on(d duty, at timestamptz, zone text, off_days date[]) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT 1
         FROM (VALUES ((at AT TIME ZONE zone)::date, 0), ((at AT TIME ZONE zone)::date - 1, 1)) AS t (day, back),
-             LATERAL (SELECT h.working FROM holiday h WHERE h.district_id = d.district_id AND h.day = t.day
-                      UNION ALL SELECT NULL LIMIT 1) AS h,
              LATERAL (SELECT (at AT TIME ZONE zone) - t.day::timestamp AS since) AS s
         WHERE (t.back = 0 OR d.to_time <= d.from_time)
           AND s.since >= d.from_time - time '00:00'
           AND s.since < (d.to_time - time '00:00') + CASE WHEN d.to_time <= d.from_time THEN interval '24 hours' ELSE interval '0' END
           AND d.weekdays & (1 << (extract(isodow FROM t.day)::integer - 1)) <> 0
           AND (d.from_day IS NULL OR t.day >= d.from_day) AND (d.to_day IS NULL OR t.day <= d.to_day)
-          AND CASE d.holidays WHEN 'never' THEN coalesce(h.working, true) WHEN 'only' THEN NOT coalesce(h.working, true) ELSE true END)
+          AND CASE d.holidays WHEN 'never' THEN t.day <> ALL (off_days) WHEN 'only' THEN t.day = ANY (off_days) ELSE true END)
 $$;
 
 -- Who stands in for a person at that time: himself, a substitute (of the substitute …), or nobody (NULL).
@@ -183,7 +174,7 @@ END $$;
 
 -- Who gets the alerts of a grid: the first on duty by rank, else the grid's own endpoint, else the same of the grid above.
 -- No row: nobody up to the root.
-CREATE FUNCTION recipient(district integer, grid bigint, at timestamptz, zone text,
+CREATE FUNCTION recipient(district integer, grid bigint, at timestamptz, zone text, off_days date[],
                           OUT person text, OUT endpoints text[]) RETURNS SETOF record LANGUAGE plpgsql STABLE AS $$
 DECLARE
     g grid;
@@ -195,7 +186,7 @@ BEGIN
         SELECT p.name, p.endpoints INTO person, endpoints
         FROM duty d, LATERAL stand_in(district, d.person, at) AS s (who)
              JOIN person p ON p.district_id = district AND p.name = s.who
-        WHERE d.district_id = district AND d.grid_id = here AND duty_on(d, at, zone) AND cardinality(p.endpoints) > 0
+        WHERE d.district_id = district AND d.grid_id = here AND duty_on(d, at, zone, off_days) AND cardinality(p.endpoints) > 0
         ORDER BY d.rank, d.id
         LIMIT 1;
         IF FOUND THEN

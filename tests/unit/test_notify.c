@@ -209,8 +209,14 @@ static void test_start_and_stop_without_database(void **state)
 				      .lease_us = 30 * TIMES_SEC,
 				      .stop_grace_us = TIMES_SEC,
 				      .retry_scale_pct = 100}};
+	struct rules *rules = NULL;
+	struct rule_report report;
 	log_set_level(LOG_ERROR);
-	assert_int_equal(notify_start(&c, &e, &n), 0);
+	rule_report_init(&report);
+	assert_int_equal(rules_load("rules", &report, &rules), 0);
+	rule_report_done(&report);
+	assert_int_equal(notify_start(&c, rules, &e, &n), 0);
+	rules_unref(rules);
 	int64_t end = times_mono_us() + 10 * TIMES_SEC;
 	bool degraded = false;
 	while (!degraded && times_mono_us() < end) {

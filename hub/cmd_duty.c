@@ -1,0 +1,155 @@
+/* gridhub duty: the roster of grid leaders. */
+#include <getopt.h>
+
+#include "cmd_registry.h"
+#include "duty.h"
+#include "rule.h"
+#include "times.h"
+
+static const char help_load[] =
+	"usage: gridhub duty load FILE [--config FILE]\n\n"
+	"Put a roster in force: people, duties and absences as the file says, and nothing else. "
+	"All of "
+	"it or,\nwith a fault in it, none.\n\n"
+	"  people:\n"
+	"    - {name: 张伟, title: 网格长, endpoints: [zhangwei, zhangwei-sms], quiet: "
+	"\"22:00-07:00\"}\n"
+	"    - {name: 陈静, endpoints: [chenjing]}\n"
+	"  duties:\n"
+	"    - {grid: qx-yh-1-1-3, person: 张伟, days: [mon, tue, wed, thu, fri], hours: "
+	"\"08:00-20:00\", holidays: never}\n"
+	"    - {grid: qx-yh-1-1-3, person: 陈静, rank: 1}\n"
+	"  absences:\n"
+	"    - {person: 张伟, from: \"2026-11-22T00:00:00+08:00\", to: "
+	"\"2026-11-29T00:00:00+08:00\", "
+	"substitute: 陈静}\n\n"
+	"An alert goes to the one with the lowest rank whose shift is on and who is not absent (or "
+	"to a "
+	"substitute);\nto the first of the endpoints, and to the next if that fails for good or "
+	"three "
+	"times. When nobody is on\nduty the grid's own endpoint is told, else the same of the grid "
+	"above.\n";
+static const char help_list[] =
+	"usage: gridhub duty list [--grid CODE] [--at TIME] [--config FILE]\n\n"
+	"Who is told of alerts of each grid, as JSON lines.\n\n"
+	"  --grid CODE    of this grid only\n"
+	"  --at TIME      at that time (RFC 3339; default: now)\n"
+	"  --config FILE  configuration\n";
+
+struct options {
+	const char *config, *grid;
+	int64_t at_us;
+};
+
+/* -1: go on; else the exit code. */
+static int parse(int argc, char **argv, const char *help, struct options *p)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{"grid", required_argument, NULL, 'g'},
+		{"at", required_argument, NULL, 'a'},
+		{0},
+	};
+	bool list = help == help_list;
+	int o;
+	optind = 1;
+	*p = (struct options){.at_us = times_now_us()};
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'h')
+			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
+		if (o == '?')
+			return CMD_USAGE;
+		if (o != 'c' && !list)
+			return cmd_usage("duty", "an option that \"%s\" does not take", argv[0]);
+		if (o == 'c')
+			p->config = optarg;
+		else if (o == 'g')
+			p->grid = optarg;
+		else if (times_parse(slice_of(optarg), &p->at_us))
+			return cmd_usage("duty",
+					 "--at %s: a time was expected, 2026-11-22T18:00:00+08:00",
+					 optarg);
+	}
+	return -1;
+}
+
+static void say_fault(void *ctx, const struct err *e)
+{
+	(void)ctx;
+	fprintf(stderr, "gridhub: %s\n", e->msg);
+}
+
+static int verb_load(int argc, char **argv)
+{
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *pg = NULL;
+	struct options p;
+	struct err e = {0};
+	struct duty_counts n;
+	int64_t district = 0;
+	int r = parse(argc, argv, help_load, &p);
+	if (r >= 0)
+		return r;
+	if (optind + 1 != argc)
+		return cmd_usage("duty", "load: the file of one roster was expected");
+	r = cmd_open_district(p.config, &c, &pg, &district);
+	if (r)
+		return r;
+	if (duty_load(argv[optind], c, pg, district, say_fault, NULL, &e, &n))
+		return cmd_fail(&e);
+	printf("{\"people\":%zu,\"duties\":%zu,\"absences\":%zu}\n", n.people, n.duties,
+	       n.absences);
+	return CMD_OK;
+}
+
+static int print_list(const struct options *p, const struct config *c, struct pg *pg,
+		      int64_t district, const struct rules *rules)
+{
+	auto_buf struct buf holidays;
+	buf_init(&holidays, 256);
+	duty_holidays(rules_calendar(rules), c->time_zone, p->at_us, &holidays);
+	struct pg_arg args[] = {PGA_I(district), p->grid ? PGA_STR(p->grid) : PGA_NULL,
+				PGA_I(p->at_us), PGA_STR(c->time_zone),
+				PGA_S(buf_slice(&holidays))};
+	return cmd_print_rows(pg, SQL_DUTY_LIST, args, COUNT_OF(args));
+}
+
+static int verb_list(int argc, char **argv)
+{
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *pg = NULL;
+	struct options p;
+	struct rules *rules = NULL;
+	struct rule_report report;
+	int64_t district = 0;
+	int r = parse(argc, argv, help_list, &p);
+	if (r >= 0)
+		return r;
+	if (optind < argc)
+		return cmd_usage("duty", "unexpected \"%s\"", argv[optind]);
+	r = cmd_open_district(p.config, &c, &pg, &district);
+	if (r)
+		return r;
+	rule_report_init(&report);
+	if (rules_load(c->rules.dir, &report, &rules)) {
+		fprintf(stderr, "%sgridhub: the rules cannot be read, so holidays are not known\n",
+			buf_str(&report.errors));
+		r = CMD_FAILED;
+	} else {
+		r = print_list(&p, c, pg, district, rules);
+	}
+	rule_report_done(&report);
+	rules_unref(rules);
+	return r;
+}
+
+int cmd_duty(int argc, char **argv)
+{
+	static const struct cmd_verb verbs[] = {
+		{"load", "put a roster in force", verb_load},
+		{"list", "who is told of alerts of each grid, at a time", verb_list},
+	};
+	return cmd_verbs("duty", "Who answers for which grid, when.", verbs, COUNT_OF(verbs), argc,
+			 argv);
+}
