@@ -97,8 +97,9 @@ static int lose_all(struct presence *p, int64_t at_us, presence_fn fn, void *ctx
 
 int presence_take(struct presence *p, const struct spool_record *rec, presence_fn fn, void *ctx)
 {
+	bool of_broker = (rec->flags & SPOOL_MARKERS) && rec->source.n;
 	int r = 0;
-	for (size_t i = 0; !r && rec->source.n && i < p->conf->nbrokers; i++) {
+	for (size_t i = 0; !r && of_broker && i < p->conf->nbrokers; i++) {
 		if (!slice_is(rec->source, p->conf->brokers[i].name))
 			continue;
 		if (rec->flags & SPOOL_CONNECTED)

@@ -173,7 +173,9 @@ static void resume(struct adapter *a, int64_t to_us)
 void rule_states_lose(struct rule_states *s, const char *adapter)
 {
 	struct silence *q = s->silence;
-	q->adapters[watch_adapter(q, adapter)].away = true;
+	size_t one = adapter ? watch_adapter(q, adapter) : 0;
+	for (size_t i = one; i < (adapter ? one + 1 : q->nadapters); i++)
+		q->adapters[i].away = true;
 }
 
 void silence_resume(struct rule_states *s, const char *adapter, int64_t to_us)

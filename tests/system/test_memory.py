@@ -150,3 +150,23 @@ def test_devices_of_which_nothing_is_remembered_have_no_row(make_hub, database, 
     assert [row[0] for row in database.rows(MEMORIES)] == ["bin-1"]
     hub.json_lines("device", "list")
     hub.cmd("device", "remove", "bin-1")
+
+
+def test_a_spool_that_fills_has_memories_saved_sooner(make_hub, database, broker, publisher):
+    """It would have to keep all records since a memory changed; that must not hold brokers back."""
+    hub = make_hub(grids=GRIDS, devices=BINS, rules=RULES,
+                   conf={**CONF, "spool": {"max_size": "4M", "segment_size": "1M"}})
+    start, note = time.time() - 60, "x" * 5000
+    for at in range(0, 1000, 100):
+        publisher.publish_many((topic, {**fields, "note": note}) for topic, fields in
+                               (message(n, start) for n in range(at, at + 100)))
+        wait_until(lambda at=at: database.value(READINGS) == at + 100)
+    cursor = database.row("SELECT memory_from_seq, last_seq FROM ingest_cursor")
+    kept = hub.json_lines("spool", "list")
+    assert 1 < kept[0]["first_seq"] and sum(segment["bytes"] for segment in kept) <= 3 << 20
+    assert kept[0]["first_seq"] <= cursor[0] + 1 and database.value("SELECT count(*) FROM device_memory") == DEVICES
+    assert hub.metric("gridhub_mqtt_held_total") == 0
+    hub.kill()
+    hub.start()
+    assert "memories=10" in hub.wait_log("rules remember", "memories=10")
+    assert "lack records" not in hub.log and hub.stop() == 0
