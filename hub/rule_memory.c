@@ -12,6 +12,18 @@ static int64_t seen_at(const struct seen *e)
 	return (int64_t)((uint64_t)e->at_hi << 32 | e->at_lo);
 }
 
+/* By four: most devices send only a few fields that rules read, and there are many devices. */
+static bool grow_seen(struct device_rec *rec)
+{
+	size_t cap = rec->cap_seen + 4u;
+	struct seen *v = cap <= UINT16_MAX ? realloc(rec->seen, cap * sizeof *v) : NULL;
+	if (!v)
+		return false;
+	rec->seen = v;
+	rec->cap_seen = (uint16_t)cap;
+	return true;
+}
+
 enum news memory_see(struct device_rec *rec, uint32_t slot, int64_t at_us, size_t hint)
 {
 	size_t i = hint;
@@ -19,10 +31,8 @@ enum news memory_see(struct device_rec *rec, uint32_t slot, int64_t at_us, size_
 		for (i = 0; i < rec->nseen && rec->seen[i].slot != slot; i++)
 			;
 	if (i == rec->nseen) {
-		size_t cap = rec->cap_seen;
-		if (mem_grow(&rec->seen, &cap, i + 1, UINT16_MAX, sizeof *rec->seen))
+		if (i == rec->cap_seen && !grow_seen(rec))
 			return NEWS_NEWEST; /* without memory of it the value counts */
-		rec->cap_seen = (uint16_t)cap;
 		rec->nseen++;
 		rec->seen[i] = (struct seen){.slot = slot, .at_hi = 0x80000000u};
 	}
