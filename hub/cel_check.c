@@ -86,7 +86,7 @@ static const struct {
 	{PLUS | MINUS, CEL_BIT(CEL_TIMESTAMP), CEL_BIT(CEL_DURATION), CEL_BIT(CEL_TIMESTAMP)},
 	{PLUS, CEL_BIT(CEL_DURATION), CEL_BIT(CEL_TIMESTAMP), CEL_BIT(CEL_TIMESTAMP)},
 	{1u << OP_BRACKET, CEL_BIT(CEL_LIST), CEL_NUMBERS, CEL_ANY},
-	{1u << OP_BRACKET, CEL_BIT(CEL_MAP), KEYS | CEL_NUMBERS, CEL_ANY},
+	{1u << OP_BRACKET, CEL_BIT(CEL_MAP), KEYS | CEL_BIT(CEL_DOUBLE), CEL_ANY},
 };
 
 static uint32_t binary(struct check *c, const struct cel_node *n, enum cel_op op, const char *what)

@@ -98,7 +98,7 @@ static bool fold_list(struct gen *g, const struct cel_node *n, struct cel_value 
 static bool fold_map(struct gen *g, const struct cel_node *n, struct cel_value *ret)
 {
 	struct cel_room charge = {.steps = 1000000};
-	struct cel_value key, val, map = {.type = CEL_MAP};
+	struct cel_value key = {0}, val = {0}, map = {.type = CEL_MAP};
 	map.map = arena_alloc(&g->prog->arena, MAX_OF(n->nkids, (size_t)1) * sizeof *map.map);
 	if (!map.map)
 		return gen_fail(g, -ENOMEM);

@@ -523,7 +523,7 @@ static int parse_expr(struct parser *p, struct cel_node **ret)
 	if (!r)
 		r = add_kid(p, *ret, no);
 	if (!r)
-		span(p, *ret, cond->from);
+		span(p, *ret, (*ret)->kids[0]->from);
 	return r;
 }
 
