@@ -7,6 +7,7 @@
 #include "compose.h"
 
 #define BODY_MAX (256 * 1024)
+#define TYPE_MAX 200
 
 static const char nasty[] =
 	"{\"text\":\"\\\"}]\\\\\\n\\u0001{\",\"case\":{\"id\":7,\"title\":\"\\\"},{\\\"\",\"rule\":"
@@ -70,8 +71,10 @@ static int template_check(const struct webhook_target *t, struct err *e)
 				       "secret %zu: expected a header, \"Name: value\" in ASCII",
 				       i + 1);
 	for (size_t i = 0; i < t->content_type.n; i++)
-		if (t->content_type.p[i] < ' ' || t->content_type.p[i] > '~')
-			return err_set(e, -EINVAL, "content_type: expected ASCII");
+		if (i == TYPE_MAX || t->content_type.p[i] < ' ' || t->content_type.p[i] > '~')
+			return err_set(e, -EINVAL,
+				       "content_type: expected at most %d characters of ASCII",
+				       TYPE_MAX);
 	if (!is_json(t))
 		return 0;
 	int rc = try_json(t, nasty, "when a value has quotes in it", e);
@@ -81,7 +84,7 @@ static int template_check(const struct webhook_target *t, struct err *e)
 static int template_compose(const struct webhook_target *t, const struct webhook_message *m,
 			    struct webhook_request *ret, struct err *e)
 {
-	char type[256] = "application/json";
+	char type[TYPE_MAX + 1] = "application/json";
 	if (t->content_type.n)
 		snprintf(type, sizeof type, "%.*s", SL_FMT(t->content_type));
 	for (size_t i = 0; i < t->nsecrets; i++)

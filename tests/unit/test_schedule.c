@@ -323,6 +323,22 @@ static void schedules_are_found_and_told_apart(void **state)
 	calendar_free(NULL);
 }
 
+static void holidays_are_told_from_days_worked_for_them(void **state)
+{
+	(void)state;
+	static const struct {
+		int month, mday;
+		bool holiday;
+	} cases[] = {{9, 30, false},  {10, 1, true}, {10, 7, true}, {10, 8, false},
+		     {10, 10, false}, {1, 1, true},  {1, 2, false}, {9, 20, false}};
+	struct calendar *c = need(street);
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_int_equal(
+			calendar_holiday(c, times_day(2026, cases[i].month, cases[i].mday)),
+			cases[i].holiday);
+	calendar_free(c);
+}
+
 static void it_is_known_how_far_holidays_are_listed(void **state)
 {
 	(void)state;
@@ -476,6 +492,7 @@ int main(void)
 		cmocka_unit_test(the_next_change_is_found),
 		cmocka_unit_test(next_agrees_with_every_minute),
 		cmocka_unit_test(schedules_are_found_and_told_apart),
+		cmocka_unit_test(holidays_are_told_from_days_worked_for_them),
 		cmocka_unit_test(it_is_known_how_far_holidays_are_listed),
 		cmocka_unit_test(every_fault_is_told),
 		cmocka_unit_test(limits_hold),
