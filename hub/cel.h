@@ -5,32 +5,19 @@
  * A program is read-only once compiled (any thread); a machine belongs to one thread. Names are
  * resolved to slots when a text is compiled; the caller fills an array of values by slot for each
  * evaluation. CEL_UNSET in a slot is a field that is missing: has(x) is then false, and reading it
- * is an error that `||` and `&&` may absorb.
+ * is an error that `||` and `&&` may absorb. Evaluation is in cel_vm.h.
  */
 #ifndef GRIDHUB_CEL_H
 #define GRIDHUB_CEL_H
 
-#include "cel_code.h"
+#include "cel_vm.h"
 
 #define CEL_TEXT_MAX ((size_t)16 * 1024) /* bytes of a condition */
-#define CEL_STEPS_MAX 50000		 /* one evaluation, about a millisecond */
-#define CEL_MEMORY_MAX ((size_t)1024 * 1024)
 
 /* -EINVAL: diag says where and why; -ENOMEM (diag is filled too). */
 must_check int cel_compile(struct slice text, const struct cel_names *names, struct cel_diag *diag,
 			   struct cel_program **ret);
 void cel_free(struct cel_program *prog); /* NULL is fine */
-
-struct cel_vm;
-struct cel_vm *cel_vm_new(void); /* NULL when out of memory */
-void cel_vm_free(struct cel_vm *vm);
-
-/*
- * Evaluate. The result is a value or a CEL_ERROR; what it points at lives until the machine's next
- * evaluation. `slots` must reach as far as the largest slot that the names gave.
- */
-struct cel_value cel_eval(struct cel_vm *vm, const struct cel_program *prog,
-			  const struct cel_value *slots);
 
 /* "1:5: divide by zero" for an error that came out of prog. */
 void cel_explain(const struct cel_program *prog, struct cel_value error, struct buf *out);

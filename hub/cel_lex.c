@@ -74,7 +74,7 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool is_word(char c)
+bool cel_is_word(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
 }
@@ -181,7 +181,7 @@ static int lex_number(struct cel_lexer *lx, struct cel_token *t)
 		lx->at++;
 	}
 	t->value = CEL_OF_UINT(v);
-	if (is_word(peek(lx, 0)))
+	if (cel_is_word(peek(lx, 0)))
 		return cel_diagnose(lx->diag, lx->text, lx->at, "a letter right after a number");
 	return 0;
 }
@@ -406,10 +406,10 @@ static int lex_any(struct cel_lexer *lx, struct cel_token *t)
 		return lex_number(lx, t);
 	if (c == '`')
 		return lex_quoted(lx, t);
-	if (!is_word(c))
+	if (!cel_is_word(c))
 		return lex_punct(lx, t);
 	size_t start = lx->at;
-	while (is_word(peek(lx, 0)))
+	while (cel_is_word(peek(lx, 0)))
 		lx->at++;
 	t->kind = TOK_IDENT;
 	t->name = (struct slice){lx->text.p + start, lx->at - start};

@@ -71,6 +71,7 @@ struct cel_lexer {
 	struct cel_diag *diag;
 };
 
+bool cel_is_word(char c); /* may it stand in a name, behind the first letter? */
 /* -EINVAL with the diagnosis filled, -ENOMEM. */
 must_check int cel_lex(struct cel_lexer *lx, struct cel_token *ret);
 /* Fill d for a fault at byte `at` of the text; returns -EINVAL. */
