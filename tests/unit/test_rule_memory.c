@@ -55,6 +55,69 @@ static void remembered_values(void **state)
 	bench_done(&b);
 }
 
+/* As say(), with two fields. */
+static void say2(struct bench *b, const struct device *d, int64_t at_us, const char *field,
+		 double v, const char *other, double w)
+{
+	struct reading *r = NULL;
+	readings_reset(&b->readings);
+	assert_int_equal(readings_add(&b->readings, slice_of(d->address), &r), 0);
+	assert_int_equal(reading_put(&b->readings, r, slice_of(field), VALUE_OF_DOUBLE(v)), 0);
+	assert_int_equal(reading_put(&b->readings, r, slice_of(other), VALUE_OF_DOUBLE(w)), 0);
+	rule_states_at(b->s, 1, at_us);
+	assert_int_equal(rule_states_eval(b->s, d, r, at_us, bench_hear, b), 0);
+}
+
+/* Of a reading with a late and a newest field, the late one goes into windows only. */
+static void late_fields(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_reset_devices();
+	bench_new(&b, RULE("both", "when: \"temp_c > 50.0 && noise_db > 0.0\"")
+			      RULE("max", "when: \"max(temp_c, '1h') > 50.0 && noise_db > 0.0\""));
+	say(&b, d1, at(2, "10:20"), "temp_c", 20);
+	say2(&b, d1, at(2, "10:19"), "temp_c", 90, "noise_db", 1);
+	expect(&b, "fired max d1 2 10:19:00\n");
+	say2(&b, d1, at(2, "10:21"), "temp_c", 90, "noise_db", 1);
+	expect(&b, "fired both d1 2 10:21:00\nseen max d1 2 10:21:00\n");
+	bench_done(&b);
+}
+
+/* What empty windows said is not asked again after a restart, when other things are known. */
+static void asked_once(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_reset_devices();
+	bench_new(&b, RULE("any", "when: \"devices(smoke > 0.0, '5m') >= 1 && co2_ppm > 0.0\""));
+	say2(&b, d1, at(2, "10:00"), "smoke", 1, "co2_ppm", 1);
+	say(&b, d2, at(2, "10:03"), "smoke", 1);
+	tick(&b, at(2, "10:06")); /* at 10:05 there is d2, and co2_ppm is missing: held */
+	say(&b, d2, at(2, "10:07"), "smoke", 0);
+	bench_restart(&b);
+	say(&b, d3, at(2, "10:08"), "smoke", 0);
+	expect(&b, "fired any d1 2 10:00:00\n");
+	say2(&b, d1, at(2, "10:10"), "smoke", 1, "co2_ppm", 1);
+	tick(&b, at(2, "10:20")); /* now both are gone */
+	expect(&b, "seen any d1 2 10:10:00\nrecovered any d1 2 10:15:00 timer\n");
+	bench_done(&b);
+}
+
+/* A hold does not run out on windows that ran empty before. */
+static void holds_and_windows(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_reset_devices();
+	bench_new(&b, RULE("hold", "for: 20m, when: \"count(smoke > 0.0, '10m') >= 1\"")
+			      RULE("short", "for: 5m, when: \"count(smoke > 0.0, '10m') >= 1\""));
+	say(&b, d1, at(2, "10:00"), "smoke", 1);
+	tick(&b, at(2, "11:00"));
+	expect(&b, "fired short d1 2 10:05:00 timer\nrecovered short d1 2 10:10:00 timer\n");
+	bench_done(&b);
+}
+
 static void texts(void **state)
 {
 	(void)state;
@@ -754,6 +817,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(remembered_values),
+		cmocka_unit_test(late_fields),
+		cmocka_unit_test(asked_once),
+		cmocka_unit_test(holds_and_windows),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(time_and_maps),
 		cmocka_unit_test(run_empty),

@@ -95,7 +95,7 @@ static double slow_percentile(const struct window_shape *w, const struct sample 
 static double slow(const struct window_shape *w, enum window_stat stat, const struct sample *v,
 		   size_t n, double percent)
 {
-	double sum = 0, least = INFINITY, most = -INFINITY, squares = 0, truths = 0;
+	double sum = 0, least = (double)INFINITY, most = -(double)INFINITY, squares = 0, truths = 0;
 	for (size_t i = 0; i < n; i++) {
 		sum += v[i].v;
 		least = fmin(least, v[i].v);
@@ -276,8 +276,11 @@ static void test_frozen(void **state)
 static void test_passed_over(void **state)
 {
 	(void)state;
-	static const struct sample bad[] = {
-		{0, NAN}, {0, INFINITY}, {0, -INFINITY}, {INT64_MAX, 1}, {INT64_MIN, 1}};
+	static const struct sample bad[] = {{0, (double)NAN},
+					    {0, (double)INFINITY},
+					    {0, -(double)INFINITY},
+					    {INT64_MAX, 1},
+					    {INT64_MIN, 1}};
 	for (enum window_stat stat = 0; stat < STATS; stat++)
 		for (unsigned n = 0; n < WINDOW_VALUES_MAX; n += WINDOW_VALUES_EXACT) {
 			struct window_shape w = window_shape(stat, TIMES_MIN, n);
