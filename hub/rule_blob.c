@@ -182,7 +182,7 @@ static void get_seen(struct restore *t)
 		int slot = field_of(t, take_name(&t->r));
 		int64_t at_us = take_time(&t->r);
 		if (t->take && slot >= 0)
-			memory_see(t->rec, (uint32_t)slot, at_us, t->rec->nseen);
+			memory_see(t->s, t->rec, (uint32_t)slot, at_us, t->rec->nseen);
 	}
 }
 

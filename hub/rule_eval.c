@@ -87,7 +87,7 @@ static int expose(struct rule_states *s, struct device_rec *rec, const struct de
 		if (slot < SLOT_FIRST_FIELD || v.type == CEL_UNSET ||
 		    s->slots[slot].type != CEL_UNSET || s->ntouched == READING_MAX_FIELDS)
 			continue;
-		enum news news = memory_see(rec, (uint32_t)slot, at_us, hint++);
+		enum news news = memory_see(s, rec, (uint32_t)slot, at_us, hint++);
 		s->slots[slot] = v;
 		s->touched[s->ntouched++] = (uint32_t)slot;
 		if (wants[slot] && !res)

@@ -27,8 +27,9 @@ struct cel_value rule_value(const struct look *l, const struct cel_program *p);
 void rule_unfill(struct rule_states *s);
 /* May it recover? Without `clear` that is the same as `when` being false. */
 enum truth rule_clear(const struct look *l, const struct rule *rule);
-/* Older than what was seen, but not by so much that the clock must have been put back. */
-bool rule_is_late(int64_t at_us, int64_t seen_us);
+/* Older than what was seen, but not by so much that the clock must have been put back; what was
+ * seen at a time that has not come yet, by the hub's own clock, does not count either. */
+bool rule_is_late(const struct rule_states *s, int64_t at_us, int64_t seen_us);
 /* Without a reading there is nothing to read but windows as of l->at_us, device and grid: to be
  * called before a condition is asked at a timer, and after. */
 must_check int rule_look_show(const struct look *l);

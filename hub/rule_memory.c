@@ -24,7 +24,8 @@ static bool grow_seen(struct device_rec *rec)
 	return true;
 }
 
-enum news memory_see(struct device_rec *rec, uint32_t slot, int64_t at_us, size_t hint)
+enum news memory_see(const struct rule_states *s, struct device_rec *rec, uint32_t slot,
+		     int64_t at_us, size_t hint)
 {
 	size_t i = hint;
 	if (i >= rec->nseen || rec->seen[i].slot != slot)
@@ -37,7 +38,7 @@ enum news memory_see(struct device_rec *rec, uint32_t slot, int64_t at_us, size_
 		rec->seen[i] = (struct seen){.slot = slot, .at_hi = 0x80000000u};
 	}
 	int64_t before = seen_at(&rec->seen[i]);
-	if (rule_is_late(at_us, before))
+	if (rule_is_late(s, at_us, before))
 		return NEWS_LATE;
 	rec->seen[i].at_hi = (uint32_t)((uint64_t)at_us >> 32);
 	rec->seen[i].at_lo = (uint32_t)at_us;
@@ -267,7 +268,7 @@ int memory_mark(struct rule_states *s, struct device_rec *rec, const struct devi
 	struct mark *mark = NULL;
 	for (size_t i = 0; x && i < x->nmarks && !mark; i++)
 		mark = x->marks[i].sink == m->sink ? &x->marks[i] : NULL;
-	if (mark && rule_is_late(m->at_us, mark->at_us))
+	if (mark && rule_is_late(s, m->at_us, mark->at_us))
 		return 0;
 	if (!mark)
 		mark = x ? one_more(&x->marks, &x->nmarks, sizeof *mark) : NULL;

@@ -94,7 +94,8 @@ enum news { NEWS_LATE, NEWS_NEWEST, NEWS_ANEW };
 
 /* ---- as a reading is shown ---- */
 /* `hint` is where the field's entry probably is. */
-enum news memory_see(struct device_rec *rec, uint32_t slot, int64_t at_us, size_t hint);
+enum news memory_see(const struct rule_states *s, struct device_rec *rec, uint32_t slot,
+		     int64_t at_us, size_t hint);
 /* A rule of the device's class wants more of the field than its name: keep the value, or feed it.
  */
 must_check int memory_take(struct rule_states *s, struct device_rec *rec, const struct device *d,

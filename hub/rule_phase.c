@@ -138,9 +138,12 @@ static int on_ok(const struct look *l, struct state *st)
  * and has been put back, and what counts is what comes now (device_state does the same).
  */
 #define CLOCK_RESET_US (2 * TIMES_DAY)
+#define CLOCK_AHEAD_US TIMES_HOUR /* no time is believed that is further ahead of arrival */
 
-bool rule_is_late(int64_t at_us, int64_t seen_us)
+bool rule_is_late(const struct rule_states *s, int64_t at_us, int64_t seen_us)
 {
+	if (s->arrivals_told && seen_us > s->now_us + CLOCK_AHEAD_US)
+		return false;
 	return at_us < seen_us && at_us > seen_us - CLOCK_RESET_US;
 }
 
@@ -346,7 +349,7 @@ static int look_at_state(const struct look *l, struct state *st, enum truth when
 static int look_at_device(const struct look *l, struct state *st)
 {
 	bool busy = !idle(st);
-	if (busy && rule_is_late(l->at_us, st->seen_us))
+	if (busy && rule_is_late(l->s, l->at_us, st->seen_us))
 		return 0;
 	int r = busy && l->at_us < st->seen_us ? restart_hold(l, st) : 0;
 	return r ? r : look_at_state(l, st, rule_truth(l, st->rule, st->rule->code->when));
@@ -358,7 +361,7 @@ static int look_at_grid(const struct look *l, struct state *st)
 	struct look newest = *l;
 	enum truth when = rule_truth(l, st->rule, st->rule->code->when);
 	bool busy = !idle(st);
-	if (busy && rule_is_late(l->at_us, st->seen_us))
+	if (busy && rule_is_late(l->s, l->at_us, st->seen_us))
 		newest.at_us = st->seen_us;
 	int r = busy && newest.at_us < st->seen_us ? restart_hold(l, st) : 0;
 	return r ? r : look_at_state(&newest, st, when);

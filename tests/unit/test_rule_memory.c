@@ -313,8 +313,7 @@ static void clock_jumps(void **state)
 	bench_reset_devices();
 	bench_new(&b, EVENT("many", "count(temp_c, '1h') >= 3 && temp_c > 0.0")
 			      EVENT("few", "count(temp_c, 5) >= 3 && temp_c > 0.0"));
-	/* a day ahead and back: late until it has caught up, but windows of values know the order
-	 */
+	/* the hub's clock is a day ahead and back: what it had seen then is forgotten */
 	say(&b, d1, at(2, "10:00"), "temp_c", 1);
 	say(&b, d1, at(3, "10:00"), "temp_c", 1);
 	say(&b, d1, at(2, "10:01"), "temp_c", 1);
@@ -323,7 +322,7 @@ static void clock_jumps(void **state)
 	say(&b, d1, at(3, "10:01"), "temp_c", 1);
 	expect(&b, "fired few d1 3 10:01:00\n");
 	say(&b, d1, at(3, "10:02"), "temp_c", 1);
-	expect(&b, "fired many d1 3 10:02:00\nfired few d1 3 10:02:00\n");
+	expect(&b, "fired few d1 3 10:02:00\n");
 	/* back by days: what was before was wrong, all begins anew */
 	say(&b, d1, at(1, "09:00"), "temp_c", 1);
 	say(&b, d1, at(1, "09:01"), "temp_c", 1);

@@ -424,6 +424,28 @@ static int fresh_devices(void **state)
 
 #define TEST(name_) cmocka_unit_test_setup(name_, fresh_devices)
 
+/* Not late, as it would be by the device's clock: the time that was seen has not come yet. */
+static void the_hub_s_clock_put_back_by_a_day_blinds_nobody(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_new(&b, "  - {id: hot, when: t > 60.0, for: 10m, flap: off" TITLE
+		      "  - {id: mean, when: \"avg(t, '30m') > 60.0\", flap: off" TITLE);
+	say(&b, d1, at(10, "10:00"), "t", 10);
+	say(&b, d1, at(10, "10:10"), "t", 10);
+	say(&b, d2, at(10, "10:10"), "t", 70);
+	expect(&b, "fired mean d2 10 10:10:00\n");
+	say(&b, d1, at(9, "10:15"), "t", 70);
+	say(&b, d2, at(9, "10:16"), "t", 70);
+	tick(&b, at(9, "10:25"));
+	expect(&b, "fired mean d1 9 10:15:00\nseen mean d2 9 10:16:00\n"
+		   "fired hot d1 9 10:25:00 timer\n");
+	say(&b, d2, at(9, "10:27"), "t", 10);
+	expect(&b, "fired hot d2 9 10:26:00 timer\nrecovered hot d2 9 10:27:00\n"
+		   "recovered mean d2 9 10:27:00\n");
+	bench_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +474,7 @@ int main(void)
 		TEST(a_long_gap_breaks_holds),
 		TEST(a_short_gap_does_not),
 		TEST(a_clock_put_back_by_days_begins_anew),
+		TEST(the_hub_s_clock_put_back_by_a_day_blinds_nobody),
 	};
 	return cmocka_run_group_tests_name("rule_time", tests, NULL, NULL);
 }
