@@ -18,12 +18,25 @@
 struct options {
 	const char *config, *endpoint;
 	bool dead, pending, attempts, all_dead;
-	int64_t case_id, limit; /* case_id 0: any */
+	int64_t case_id, limit;	    /* case_id 0: any */
+	int64_t since_us, until_us; /* 0: any */
 	char **args;
 	int nargs;
 };
 
-enum { O_CONFIG, O_HELP, O_DEAD, O_PENDING, O_ATTEMPTS, O_ALL_DEAD, O_CASE, O_LIMIT, O_ENDPOINT };
+enum {
+	O_CONFIG,
+	O_HELP,
+	O_DEAD,
+	O_PENDING,
+	O_ATTEMPTS,
+	O_ALL_DEAD,
+	O_CASE,
+	O_LIMIT,
+	O_ENDPOINT,
+	O_SINCE,
+	O_UNTIL
+};
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, O_CONFIG},
@@ -35,6 +48,8 @@ static const struct option long_options[] = {
 	{"case", required_argument, NULL, O_CASE},
 	{"limit", required_argument, NULL, O_LIMIT},
 	{"endpoint", required_argument, NULL, O_ENDPOINT},
+	{"since", required_argument, NULL, O_SINCE},
+	{"until", required_argument, NULL, O_UNTIL},
 	{0},
 };
 
@@ -50,6 +65,14 @@ static int parse_number(const struct verb *v, const char *name, int64_t max, int
 		return cmd_usage(v->name, "--%s %s: expected a number from 1 to %lld", name, optarg,
 				 (long long)max);
 	*ret = n;
+	return CMD_OK;
+}
+
+static int parse_time(const struct verb *v, const char *name, int64_t *ret)
+{
+	if (times_parse(slice_of(optarg), ret))
+		return cmd_usage(v->name, "--%s %s: a time was expected, 2026-11-22T18:00:00+08:00",
+				 name, optarg);
 	return CMD_OK;
 }
 
@@ -74,6 +97,10 @@ static int take_option(const struct verb *v, int o, struct options *p)
 	case O_ENDPOINT:
 		p->endpoint = optarg;
 		return CMD_OK;
+	case O_SINCE:
+		return parse_time(v, "since", &p->since_us);
+	case O_UNTIL:
+		return parse_time(v, "until", &p->until_us);
 	case O_CASE:
 		return parse_number(v, "case", INT64_MAX, &p->case_id);
 	default:
@@ -203,12 +230,18 @@ static int verb_list(int argc, char **argv)
 
 static const struct verb retry_verb = {
 	"webhook retry",
-	"usage: gridhub webhook retry ID… | --all-dead | --endpoint NAME | --case ID\n\n"
+	"usage: gridhub webhook retry ID… | --all-dead | [--endpoint NAME] [--case ID] [--since "
+	"TIME] [--until TIME]\n\n"
 	"Put dead letters back: they are sent at once, by the schedule from its start, under the "
 	"same message id.\n"
-	"Prints each as a JSON line. Exit status 1 if there was none. (An endpoint that said 410 "
+	"Prints each as a JSON line. Exit status 1 if there was none.\n\n"
+	"  --endpoint NAME            of this endpoint\n"
+	"  --case ID                  about this case, alone or among others\n"
+	"  --since TIME, --until TIME died within that time (RFC 3339); all that is given must "
+	"hold\n\n"
+	"(An endpoint that said 410 "
 	"stays disabled: gridhub webhook enable NAME.)\n",
-	1u << O_ALL_DEAD | 1u << O_ENDPOINT | 1u << O_CASE,
+	1u << O_ALL_DEAD | 1u << O_ENDPOINT | 1u << O_CASE | 1u << O_SINCE | 1u << O_UNTIL,
 };
 
 static int put_ids(const struct options *o, struct buf *ids)
@@ -234,17 +267,21 @@ static int verb_retry(int argc, char **argv)
 	int rc = parse(&retry_verb, argc, argv, &o);
 	if (rc >= 0)
 		return rc;
-	if ((o.nargs > 0) + o.all_dead + (o.endpoint != NULL) + (o.case_id != 0) != 1)
+	bool some = o.endpoint || o.case_id || o.since_us || o.until_us;
+	if ((o.nargs > 0) + o.all_dead + some != 1)
 		return cmd_usage(retry_verb.name,
-				 "one of ids, --all-dead, --endpoint and --case is needed");
+				 "ids, --all-dead, or which: --endpoint, --case, --since, --until");
 	rc = put_ids(&o, &ids);
 	if (!rc)
 		rc = session_open(o.config, &s);
 	if (rc)
 		return rc;
-	struct pg_arg args[] = {PGA_I(s.district), o.nargs ? PGA_S(buf_slice(&ids)) : PGA_NULL,
+	struct pg_arg args[] = {PGA_I(s.district),
+				o.nargs ? PGA_S(buf_slice(&ids)) : PGA_NULL,
 				o.endpoint ? PGA_STR(o.endpoint) : PGA_NULL,
-				number_or_null(o.case_id)};
+				number_or_null(o.case_id),
+				number_or_null(o.since_us),
+				number_or_null(o.until_us)};
 	rc = print_rows(&s, SQL_WEBHOOK_RETRY, args, COUNT_OF(args), &n);
 	if (rc)
 		return rc;

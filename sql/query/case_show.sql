@@ -13,11 +13,19 @@ SELECT json_build_object(
     'alerts_owed', (SELECT coalesce(json_agg(json_build_object(
             'id', o.id, 'event', o.event, 'endpoint', o.endpoint, 'attempts', o.attempts, 'next_at', o.next_at,
             'dead_at', o.dead_at, 'dead_reason', o.dead_reason) ORDER BY o.id), '[]')
-        FROM outbox o WHERE o.district_id = c.district_id AND o.case_id = c.id),
+        FROM outbox o WHERE o.district_id = c.district_id AND (o.case_id = c.id OR EXISTS (
+            SELECT 1 FROM outbox_about a WHERE a.district_id = c.district_id AND a.outbox_id = o.id AND a.case_id = c.id))),
+    'alerts_waiting', (SELECT coalesce(json_agg(json_build_object('event', w.event, 'next_at', w.due_at) ORDER BY w.id), '[]')
+        FROM owed w WHERE w.district_id = c.district_id AND w.case_id = c.id),
+    'affected', (SELECT coalesce(json_agg(json_build_object('device', x.name, 'rule', a.rule_id, 'from', a.from_at,
+                                                            'to', a.to_at) ORDER BY a.from_at, x.name), '[]')
+        FROM case_affected a JOIN device x ON x.district_id = a.district_id AND x.id = a.device_id
+        WHERE a.district_id = c.district_id AND a.case_id = c.id),
+    'explained_by', c.cause,
     'deliveries', (SELECT coalesce(json_agg(json_build_object(
             'at', v.at, 'endpoint', v.endpoint, 'attempt', v.attempt, 'result', v.result, 'status', v.status,
             'latency_ms', v.latency_ms, 'detail', v.detail) ORDER BY v.id), '[]')
-        FROM delivery v WHERE v.district_id = c.district_id AND v.case_id = c.id))
+        FROM delivery v WHERE v.district_id = c.district_id AND (v.case_id = c.id OR v.cases @> ARRAY[c.id])))
 FROM grid_case c
 JOIN case_state s ON s.state = c.state
 LEFT JOIN device d ON d.district_id = c.district_id AND d.id = c.device_id

@@ -184,3 +184,34 @@ def test_a_silence_holds_back_what_matches(setup, receiver, database, column):
     wait_until(lambda: owed.left() == 0)
     assert hub.metric("gridhub_alerts_silenced_total") == 2
     assert receiver.accepted == []
+
+
+def test_a_digest_that_died_comes_back_by_any_of_its_cases(setup, receiver, database):
+    hub, owed = setup()
+    receiver.behave(always="status:404")
+    owed.put(20)
+    wait_until(lambda: database.value("SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL") == 1)
+    receiver.behave(always="200")
+    (line,) = hub.cmd("webhook", "list", "--dead", "--case", 17).out.splitlines()
+    assert json.loads(line)["cases"] == list(range(1, 21)) and json.loads(line)["case"] is None
+    hour = timedelta(hours=1)
+    now = datetime.now(timezone.utc)
+    for argv, n in [(("--case", 21), 0), (("--since", (now + hour).isoformat()), 0), (("--until", (now - hour).isoformat()), 0),
+                    (("--case", 17, "--since", (now - hour).isoformat(), "--until", (now + hour).isoformat()), 1)]:
+        done = hub.cmd("webhook", "retry", *argv, check=False)
+        assert (done.returncode, len(done.out.splitlines())) == (0 if n else 1, n), argv
+    receiver.wait(1)
+    wait_until(lambda: owed.left() == 0)
+    attempts = [json.loads(x) for x in hub.cmd("webhook", "list", "--attempts", "--case", 20).out.splitlines()]
+    assert [a["result"] for a in attempts] == ["accepted", "dead"]
+    assert hub.cmd("webhook", "retry", "--all-dead", "--case", 1, check=False).returncode == 2
+
+
+def test_what_waits_is_listed(setup, database):
+    hub, owed = setup(wait="1h", interval="2h")
+    owed.put(1, first=1)
+    wait_until(lambda: owed.left() == 0)
+    owed.put(2, first=2)
+    wait_until(lambda: database.value("SELECT count(*) FROM owed WHERE due_at > now()") == 2)
+    lines = [json.loads(x) for x in hub.cmd("webhook", "list", "--pending").out.splitlines()]
+    assert [(x["case"], x["state"]) for x in lines] == [(3, "waiting"), (2, "waiting")]
