@@ -393,7 +393,7 @@ void arena_reset(struct arena *a)
 
 static struct arena_block *arena_grow(struct arena *a, size_t n)
 {
-	size_t cap = MAX_OF(n, (size_t)ARENA_BLOCK);
+	size_t cap = MAX_OF(n, a->block ? a->block : (size_t)ARENA_BLOCK);
 	struct arena_block *b = malloc(sizeof *b + cap);
 	if (!b)
 		return NULL;

@@ -105,6 +105,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *head;
 	size_t used, max; /* bytes handed out, and the most it may hand out */
+	size_t block; /* bytes taken at a time; 0 = the usual. For arenas of which there are many */
 };
 
 void arena_init(struct arena *a, size_t max);

@@ -49,6 +49,7 @@ int cel_compile(struct slice text, const struct cel_names *names, struct cel_dia
 	if (!prog)
 		return -ENOMEM;
 	arena_init(&prog->arena, 64 * CEL_TEXT_MAX);
+	prog->arena.block = text.n + 256; /* its text, and a few names and constants */
 	int r = compile_into(prog, text, names, diag);
 	if (r) {
 		if (r != -EINVAL)

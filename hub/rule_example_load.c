@@ -59,6 +59,7 @@ struct reader {
 	const struct rule *rule;
 	struct example_yaml y;
 	struct rule_example *x;
+	struct device devices[EXAMPLE_DEVICES_MAX]; /* x->devices until all are known */
 	bool bad;
 };
 
@@ -92,9 +93,7 @@ static void read_about(struct reader *rd)
 			       rule_load_on_fault, rd->l));
 	note(rd, yaml_bind_all(rd->l->doc, rd->y.grid, grid_table, COUNT_OF(grid_table), &g,
 			       rule_load_on_fault, rd->l));
-	x->devices = room(rd, EXAMPLE_DEVICES_MAX * sizeof *x->devices);
-	if (!x->devices)
-		return;
+	x->devices = rd->devices;
 	enum device_class class = rd->rule->class != CLASS_UNKNOWN ? rd->rule->class : CLASS_SENSOR;
 	x->grid = (struct grid){.id = 1,
 				.code = kept(rd, slice_of(g.code)),
@@ -310,6 +309,22 @@ static void read_moves(struct reader *rd)
 
 /* ---- one example, all examples ---- */
 
+/* The devices move to where they stay, and those who refer to them are told. */
+static void settle_devices(struct reader *rd)
+{
+	struct rule_example *x = rd->x;
+	struct device *v = room(rd, x->ndevices * sizeof *v);
+	if (!v)
+		return;
+	memcpy(v, rd->devices, x->ndevices * sizeof *v);
+	for (size_t i = 0; i < x->nsteps; i++)
+		x->steps[i].device = v + (x->steps[i].device - rd->devices);
+	for (size_t i = 0; i < x->nexpect; i++)
+		if (x->expect[i].device)
+			x->expect[i].device = v + (x->expect[i].device - rd->devices);
+	x->devices = v;
+}
+
 static void read_example(struct reader *rd, const struct yaml_node *map)
 {
 	struct loader *l = rd->l;
@@ -326,14 +341,13 @@ static void read_example(struct reader *rd, const struct yaml_node *map)
 					 "value \"%.80s\" is not a time like " START_DEFAULT,
 					 rd->y.start));
 	read_about(rd);
-	if (!x->ndevices)
-		return;
 	read_steps(rd);
 	if (rd->y.until_us && rd->y.until_us < x->until_us)
 		note(rd, rule_load_fault(l, yaml_get(map, "until"), "until",
 					 "the last reading comes after it"));
 	x->until_us = MAX_OF(x->until_us, rd->y.until_us);
 	read_moves(rd);
+	settle_devices(rd);
 }
 
 int rule_examples_load(struct loader *l, const struct yaml_node *list, const struct rule *rule,
