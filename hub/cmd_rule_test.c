@@ -136,7 +136,7 @@ static int explain(struct rules *alone, const struct rule *rule, const struct ru
 	buf_init(&lines, (size_t)4 * READING_ARENA_MAX);
 	buf_init(&looks, (size_t)4 * READING_ARENA_MAX);
 	struct trace t = {.x = x, .text = &lines, .json = &looks};
-	int r = rule_example_run(alone, x, trace_look, &t, res);
+	int r = rule_example_run(alone, rule, x, trace_look, &t, res);
 	if (r)
 		return r;
 	buf_printf(text, "%s:%d:%d: rule %s, example \"%s\"\n    expected  ", rule->file, x->line,
@@ -179,7 +179,7 @@ static int try_example(struct test *t, struct rules *alone, const struct rule *r
 	auto_buf struct buf text, json;
 	buf_init(&text, (size_t)8 * READING_ARENA_MAX);
 	buf_init(&json, (size_t)8 * READING_ARENA_MAX);
-	int r = rule_example_run(alone, x, NULL, NULL, res);
+	int r = rule_example_run(alone, rule, x, NULL, NULL, res);
 	bool ok = !r && res->good;
 	put_head(&json, rule, x, ok);
 	if (!r && !ok)

@@ -18,6 +18,7 @@ const struct rule_example *rule_examples(const struct rule *rule, size_t *ret_n)
 
 struct run {
 	const struct rule_example *x;
+	const char *rule; /* what the others make of it is their own matter */
 	struct rule_states *s;
 	struct example_result *res;
 	example_look_fn look;
@@ -120,6 +121,8 @@ static void on_asked(void *ctx, const struct look *l, const struct rule *rule,
 {
 	static const char *const words[] = {[NO] = "false", [YES] = "true", [HOLD] = "held"};
 	struct run *run = ctx;
+	if (strcmp(rule->id, run->rule) != 0)
+		return;
 	if (run->asked_for != l->d)
 		forget_why(run);
 	run->asked_for = l->d;
@@ -141,7 +144,8 @@ static int hear(void *ctx, const struct anomaly *a)
 	struct example_result *res = run->res;
 	size_t device = index_of(run, a->device);
 	bool open = a->kind == ANOMALY_FIRED;
-	if (a->kind == ANOMALY_SEEN || (a->rule->event && run->opened[device]))
+	if (a->kind == ANOMALY_SEEN || strcmp(a->rule->id, run->rule) != 0 ||
+	    (a->rule->event && run->opened[device]))
 		return 0;
 	run->opened[device] = open;
 	if (res->ncame < EXAMPLE_MOVES_MAX)
@@ -155,7 +159,8 @@ static int keep_phase(void *ctx, const struct rule_saved *saved)
 {
 	struct run *run = ctx;
 	for (size_t i = 0; i < run->x->ndevices; i++)
-		if (run->x->devices[i].id == saved->device_id)
+		if (run->x->devices[i].id == saved->device_id &&
+		    strcmp(saved->rule_id, run->rule) == 0)
 			run->phases[i] = saved->phase;
 	return 0;
 }
@@ -257,14 +262,14 @@ static bool as_expected(const struct rule_example *x, struct example_result *res
 	return true;
 }
 
-int rule_example_run(struct rules *alone, const struct rule_example *x, example_look_fn look,
-		     void *ctx, struct example_result *ret)
+int rule_example_run(struct rules *set, const struct rule *rule, const struct rule_example *x,
+		     example_look_fn look, void *ctx, struct example_result *ret)
 {
-	struct run run = {.x = x, .res = ret, .look = look, .ctx = ctx};
+	struct run run = {.x = x, .rule = rule->id, .res = ret, .look = look, .ctx = ctx};
 	run.s = rule_states_new();
 	ret->ncame = 0;
 	buf_init(&run.values, VALUES_MAX);
-	int r = run.s ? rule_states_use(run.s, alone, NULL, NULL) : -ENOMEM;
+	int r = run.s ? rule_states_use(run.s, set, NULL, NULL) : -ENOMEM;
 	if (!r && look) {
 		run.s->asked = on_asked;
 		run.s->asked_ctx = &run;

@@ -63,9 +63,11 @@ struct example_result {
 	bool good;
 };
 
-/* Run it; alone is rules_alone() of its rule, look() may be NULL. -ENOMEM and the like. */
-must_check int rule_example_run(struct rules *alone, const struct rule_example *x,
-				example_look_fn look, void *ctx, struct example_result *ret);
+/* Run it, with the rules of `set`: rules_alone() of its rule costs least, the whole set comes to
+ * the same. look() may be NULL. -ENOMEM and the like. */
+must_check int rule_example_run(struct rules *set, const struct rule *rule,
+				const struct rule_example *x, example_look_fn look, void *ctx,
+				struct example_result *ret);
 /* The order in which moves are compared: time, device, recovery first. For qsort. */
 int rule_example_order(const void *a, const void *b);
 /* "open 20m bin2"; the device only if it is not the first one. */

@@ -151,10 +151,10 @@ static void run_examples(struct rules *set)
 		const struct rule_example *x = rule_examples(rules_at(set, i), &n);
 		int bad = rules_alone(set, rules_at(set, i), &alone);
 		for (size_t k = 0; k < n; k++) {
-			bad |= rule_example_run(alone, &x[k], NULL, NULL, &res);
+			bad |= rule_example_run(alone, rules_at(set, i), &x[k], NULL, NULL, &res);
 			bool good = res.good;
 			size_t came = res.ncame;
-			bad |= rule_example_run(alone, &x[k], look, &seen, &res);
+			bad |= rule_example_run(alone, rules_at(set, i), &x[k], look, &seen, &res);
 			assert(good == res.good && came == res.ncame);
 		}
 		assert(!bad);

@@ -64,7 +64,7 @@ static void run_examples(struct rules *set)
 		struct rules *alone = NULL;
 		assert_int_equal(rules_alone(set, rule, &alone), 0);
 		for (size_t k = 0; k < n; k++) {
-			assert_int_equal(rule_example_run(alone, &x[k], NULL, NULL, got), 0);
+			assert_int_equal(rule_example_run(alone, rule, &x[k], NULL, NULL, got), 0);
 			if (!got->good)
 				fail_example(rule, &x[k], got);
 		}

@@ -62,7 +62,7 @@ static bool run_one(const char *text, struct buf *came)
 	const struct rule_example *x = rule_examples(rules_at(f.set, 0), &n);
 	assert_int_equal(n, 1);
 	assert_int_equal(rules_alone(f.set, rules_at(f.set, 0), &alone), 0);
-	assert_int_equal(rule_example_run(alone, x, NULL, NULL, &res), 0);
+	assert_int_equal(rule_example_run(alone, rules_at(f.set, 0), x, NULL, NULL, &res), 0);
 	for (size_t i = 0; i < res.ncame; i++) {
 		buf_puts(came, i ? ", " : "");
 		rule_example_move(x, &res.came[i], came);
@@ -250,9 +250,10 @@ static void values_are_what_a_device_would_send(void **state)
 	struct rules *alone;
 	struct example_result res;
 	assert_int_equal(rules_alone(f.set, rules_at(f.set, 0), &alone), 0);
+	const struct rule *rule = rules_at(f.set, 0);
 	rules_unref(f.set); /* the one alone keeps the whole */
 	f.set = NULL;
-	assert_int_equal(rule_example_run(alone, x, NULL, NULL, &res), 0);
+	assert_int_equal(rule_example_run(alone, rule, x, NULL, NULL, &res), 0);
 	assert_true(res.good);
 	rules_unref(alone);
 	folder_done(&f);
@@ -285,7 +286,7 @@ static void each_look_is_told(void **state)
 		  "        expect: [open 20m, recover 35m]\n");
 	const struct rule_example *x = rule_examples(rules_at(f.set, 0), &n);
 	assert_int_equal(rules_alone(f.set, rules_at(f.set, 0), &alone), 0);
-	assert_int_equal(rule_example_run(alone, x, see, &seen, &res), 0);
+	assert_int_equal(rule_example_run(alone, rules_at(f.set, 0), x, see, &seen, &res), 0);
 	assert_true(res.good);
 	char want[512];
 	snprintf(
@@ -295,6 +296,37 @@ static void each_look_is_told(void **state)
 	assert_string_equal(seen.text, want);
 	rules_unref(alone);
 	folder_done(&f);
+}
+
+/* What the other rules see and remember changes nothing for this one. */
+static void alone_or_among_all_it_comes_to_the_same(void **state)
+{
+	(void)state;
+	struct rule_report report;
+	struct rules *set = NULL;
+	struct example_result alone, among;
+	size_t n, done = 0;
+	rule_report_init(&report);
+	assert_int_equal(rules_load("rules", &report, &set), 0);
+	for (size_t i = 0; i < rules_count(set); i++) {
+		const struct rule *rule = rules_at(set, i);
+		const struct rule_example *x = rule_examples(rule, &n);
+		struct rules *one = NULL;
+		assert_int_equal(rules_alone(set, rule, &one), 0);
+		for (size_t k = 0; k < n; k++, done++) {
+			assert_int_equal(rule_example_run(one, rule, &x[k], NULL, NULL, &alone), 0);
+			assert_int_equal(rule_example_run(set, rule, &x[k], NULL, NULL, &among), 0);
+			if (alone.ncame != among.ncame || alone.good != among.good)
+				fail_msg("%s: %s", rule->id, x[k].of);
+			for (size_t m = 0; m < alone.ncame; m++)
+				assert_int_equal(rule_example_order(&alone.came[m], &among.came[m]),
+						 0);
+		}
+		rules_unref(one);
+	}
+	assert_true(done > 200);
+	rules_unref(set);
+	rule_report_done(&report);
 }
 
 /* ---- reading ---- */
@@ -397,6 +429,7 @@ int main(void)
 		cmocka_unit_test(a_reading_behind_a_newer_one_is_late),
 		cmocka_unit_test(values_are_what_a_device_would_send),
 		cmocka_unit_test(each_look_is_told),
+		cmocka_unit_test(alone_or_among_all_it_comes_to_the_same),
 		cmocka_unit_test(faults_name_their_places),
 		cmocka_unit_test(expectations_name_their_places),
 		cmocka_unit_test(fields_are_those_of_the_vocabulary),

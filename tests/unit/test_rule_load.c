@@ -312,7 +312,7 @@ static void the_hash_is_of_what_schedules_mean(void **state)
 {
 	(void)state;
 	static const char *const hours[] = {"22:00-06:00", "22:00-06:30"};
-	uint64_t gated[2], free[2];
+	uint64_t gated[2], asks[2], free[2];
 	for (int i = 0; i < 2; i++) {
 		struct folder f;
 		auto_buf struct buf b;
@@ -323,13 +323,16 @@ static void the_hash_is_of_what_schedules_mean(void **state)
 		folder_put(&f, "schedules.yaml", buf_str(&b));
 		folder_put(&f, "a.yaml",
 			   "rules:\n  - {id: a, when: spill, during: night" TAIL
-			   "  - {id: b, when: spill" TAIL);
+			   "  - {id: b, when: spill" TAIL
+			   "  - {id: c, when: \"spill && within('night')\"" TAIL);
 		assert_int_equal(folder_load(&f), 0);
 		gated[i] = rules_at(f.set, 0)->hash;
 		free[i] = rules_at(f.set, 1)->hash;
+		asks[i] = rules_at(f.set, 2)->hash;
 		folder_done(&f);
 	}
 	assert_true(gated[0] != gated[1]);
+	assert_true(asks[0] != asks[1]);
 	assert_true(free[0] == free[1]);
 }
 
