@@ -4,6 +4,7 @@
 
 #include "district.h"
 #include "replay_fields.h"
+#include "times.h"
 
 #define IDS_MAX ((size_t)64 << 20)
 
@@ -182,6 +183,24 @@ static int set_range(struct pg *p, int64_t district_id, int64_t from_us, int64_t
 	return pg_query(p, SQL_REPLAY_RANGE, args, COUNT_OF(args), e, NULL);
 }
 
+/* One after the other in the same transaction, and each sorted by itself. */
+static int read_days(struct pg *p, int64_t district_id, int64_t from_us, int64_t to_us,
+		     struct slice ids, struct feed *f)
+{
+	auto_rows struct pg_rows *days = NULL;
+	int r = pg_query(p, SQL_REPLAY_DAYS, NULL, 0, f->e, &days);
+	for (size_t i = 0; !r && i < pg_count(days); i++) {
+		int64_t day = pg_i64(days, i, 0);
+		int64_t from = MAX_OF(from_us, day), to = MIN_OF(to_us, day + TIMES_DAY);
+		if (from >= to)
+			continue;
+		r = set_range(p, district_id, from, to, ids, f->e);
+		if (!r)
+			r = pg_copy_out(p, SQL_REPLAY_READINGS, CELLS, on_row, f, f->e);
+	}
+	return r;
+}
+
 int replay_feed_readings(struct pg *p, int64_t district_id, int64_t from_us, int64_t to_us,
 			 const struct replay_roll *roll, replay_reading_fn fn, void *ctx,
 			 struct err *e)
@@ -190,9 +209,7 @@ int replay_feed_readings(struct pg *p, int64_t district_id, int64_t from_us, int
 	if (!f)
 		return err_set(e, -ENOMEM, "out of memory");
 	*f = (struct feed){.fn = fn, .ctx = ctx, .e = e};
-	int r = set_range(p, district_id, from_us, to_us, buf_slice(&roll->ids), e);
-	if (!r)
-		r = pg_copy_out(p, SQL_REPLAY_READINGS, CELLS, on_row, f, e);
+	int r = read_days(p, district_id, from_us, to_us, buf_slice(&roll->ids), f);
 	free(f);
 	return r;
 }
