@@ -59,7 +59,7 @@ struct batch_shadow { /* what a rule that only counts would have done; not merge
 
 struct batch_memory { /* what the rules remember of a device */
 	int64_t device_id;
-	struct slice data; /* bytes; an empty one: nothing any more */
+	struct slice data; /* packed by zeros.h */
 };
 
 struct batch_gap { /* nothing could come from the adapter's devices */

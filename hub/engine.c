@@ -351,6 +351,7 @@ static void on_fatal(void *ctx, const char *why)
 static void engine_free(struct engine *en)
 {
 	intake_done(&en->in);
+	engine_load_done(&en->load);
 	rules_unref(en->new_rules);
 	pthread_cond_destroy(&en->wake);
 	pthread_mutex_destroy(&en->lock);
@@ -384,7 +385,7 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 	en->spool = spool;
 	en->new_rules = rules_ref(rules);
 	health_set(HEALTH_ENGINE, HEALTH_STARTING, "waiting for the database");
-	en->load = (struct engine_load){.in = &en->in, .spool = spool};
+	engine_load_init(&en->load, &en->in, spool);
 	int r = intake_init(&en->in, conf, e);
 	if (!r && spool_mark(spool, SPOOL_AWAY, (struct slice){0}))
 		log_warn("engine", KM("no room in the spool to note that the hub has started"));

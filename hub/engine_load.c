@@ -4,6 +4,20 @@
 #include "log.h"
 #include "metrics.h"
 #include "times.h"
+#include "zeros.h"
+
+void engine_load_init(struct engine_load *ld, struct intake *in, struct spool *spool)
+{
+	*ld = (struct engine_load){.in = in, .spool = spool};
+	buf_init(&ld->packed, (size_t)2 * RULE_MEMORY_MAX);
+	buf_init(&ld->memory, RULE_MEMORY_MAX);
+}
+
+void engine_load_done(struct engine_load *ld)
+{
+	buf_done(&ld->packed);
+	buf_done(&ld->memory);
+}
 
 typedef int (*row_fn)(struct engine_load *ld, const struct pg_rows *rows, size_t i);
 
@@ -82,29 +96,31 @@ static int hex_value(char c)
 	return c >= 'a' ? c - 'a' + 10 : c - '0';
 }
 
-/* bytea as PostgreSQL prints it: \x and two digits a byte. -EINVAL: it is not that. */
-static int unhex(struct slice s, char *ret, size_t *ret_n)
+/* bytea as PostgreSQL prints it: \\x and two digits a byte. */
+static void unhex(struct slice s, struct buf *out)
 {
-	if (s.n < 2 || s.n % 2 || (s.n - 2) / 2 > RULE_MEMORY_MAX)
-		return -EINVAL;
-	for (size_t i = 2; i < s.n; i += 2)
-		ret[i / 2 - 1] = (char)(hex_value(s.p[i]) << 4 | hex_value(s.p[i + 1]));
-	*ret_n = (s.n - 2) / 2;
-	return 0;
+	for (size_t i = 2; i + 1 < s.n; i += 2)
+		buf_putc(out, (char)(hex_value(s.p[i]) << 4 | hex_value(s.p[i + 1])));
+}
+
+/* Into ld->memory. -EINVAL: it is not that. */
+static int unpack(struct engine_load *ld, struct slice hex)
+{
+	buf_reset(&ld->packed);
+	buf_reset(&ld->memory);
+	unhex(hex, &ld->packed);
+	return ld->packed.failed ? -EINVAL : zeros_unpack(buf_slice(&ld->packed), &ld->memory);
 }
 
 static int restore_memory(struct engine_load *ld, const struct pg_rows *rows, size_t i)
 {
-	char data[RULE_MEMORY_MAX];
-	size_t n = 0;
 	const struct device *d = registry_device(ld->in->registry, pg_i64(rows, i, 0));
 	if (!d)
 		return 0;
 	bool same_log = pg_bool(rows, i, 1);
-	int r = unhex(pg_slice(rows, i, 2), data, &n);
+	int r = unpack(ld, pg_slice(rows, i, 2));
 	if (!r)
-		r = rule_states_restore_memory(ld->in->states, d, (struct slice){data, n},
-					       same_log);
+		r = rule_states_restore_memory(ld->in->states, d, buf_slice(&ld->memory), same_log);
 	ld->memories += !r;
 	ld->foreign += !r && !same_log;
 	ld->unreadable += r == -EINVAL;
@@ -164,5 +180,6 @@ int engine_load_tail(struct engine_load *ld)
 	log_info("engine", KM("rules remember"), KI("memories", ld->memories),
 		 KI("records_seen_again", recalled),
 		 KI("ms", (times_mono_us() - began) / TIMES_MS));
+	engine_load_done(ld); /* memories come only once */
 	return spool_seek(ld->spool, last + 1);
 }

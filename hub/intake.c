@@ -3,6 +3,7 @@
 #include "alert.h"
 #include "metrics.h"
 #include "times.h"
+#include "zeros.h"
 
 /* Days are those of the hub's zone, as people count them. */
 static int64_t local_day(int64_t us)
@@ -311,7 +312,10 @@ int intake_restore(struct intake *in, const struct rule_saved *saved, const stru
 static int put_memory(void *ctx, const struct device *d, struct slice data)
 {
 	struct intake *in = ctx;
-	return batch_add_memory(in->batch, d->id, data);
+	buf_reset(&in->packed);
+	zeros_pack(data, &in->packed); /* windows have many */
+	return in->packed.failed ? -ENOMEM
+				 : batch_add_memory(in->batch, d->id, buf_slice(&in->packed));
 }
 
 int intake_finish(struct intake *in, int64_t memory_before_us, size_t memory_max)
@@ -336,6 +340,7 @@ int intake_init(struct intake *in, const struct config *conf, struct err *e)
 			      .registry = registry_new(),
 			      .states = rule_states_new()};
 	readings_init(&in->readings);
+	buf_init(&in->packed, (size_t)2 * RULE_MEMORY_MAX);
 	presence_init(&in->presence, conf);
 	if (!in->dedup || !in->registry || !in->states)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -349,4 +354,5 @@ void intake_done(struct intake *in)
 	rule_states_free(in->states);
 	registry_free(in->registry);
 	readings_done(&in->readings);
+	buf_done(&in->packed);
 }

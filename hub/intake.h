@@ -26,6 +26,7 @@ struct intake {
 	struct readings readings; /* of the message at hand */
 	struct batch *batch;	  /* the caller's: what messages go into */
 	int64_t district_id;
+	struct buf packed; /* a memory on its way into the batch */
 };
 
 /* -EINVAL: a subscription is no good (e says which). */

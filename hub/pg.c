@@ -465,3 +465,27 @@ void pg_array_end(struct buf *b)
 {
 	buf_putc(b, '}');
 }
+
+/* Dimensions, no NULL among them, the type's number, then of the one dimension how many and from
+ * which index on. */
+#define BYTEA_OID 17
+#define COUNT_AT 12
+
+void pg_bytes_begin(struct buf *b)
+{
+	static const uint32_t head[] = {1, 0, BYTEA_OID, 0, 1};
+	for (size_t i = 0; i < COUNT_OF(head); i++)
+		buf_put_be32(b, head[i]);
+}
+
+void pg_bytes_put(struct buf *b, struct slice bytes)
+{
+	uint32_t count;
+	buf_put_be32(b, (uint32_t)bytes.n);
+	buf_put_slice(b, bytes);
+	if (b->failed)
+		return;
+	memcpy(&count, b->p + COUNT_AT, sizeof count);
+	count = __builtin_bswap32(__builtin_bswap32(count) + 1);
+	memcpy(b->p + COUNT_AT, &count, sizeof count);
+}

@@ -102,5 +102,8 @@ void pg_array_i64(struct buf *b, int64_t v);
 void pg_array_str(struct buf *b, struct slice s);
 void pg_array_null(struct buf *b);
 void pg_array_end(struct buf *b);
+/* bytea[] in binary form, for PGA_BYTES: no digits to write and to read. */
+void pg_bytes_begin(struct buf *b);
+void pg_bytes_put(struct buf *b, struct slice bytes);
 
 #endif

@@ -93,17 +93,20 @@ int store_memories(struct store_writing *w, struct batch *b)
 	if (!b->nmemories)
 		return 0;
 	auto_store_columns struct store_columns a;
-	auto_buf struct buf scratch;
-	store_columns_init(&a, 2);
-	buf_init(&scratch, 4 * RULE_MEMORY_MAX);
+	auto_buf struct buf data;
+	store_columns_init(&a, 1);
+	buf_init(&data, BATCH_ARENA_MAX);
+	pg_bytes_begin(&data);
 	qsort(b->memories, b->nmemories, sizeof *b->memories, cmp_memory);
 	for (size_t i = 0; i < b->nmemories; i++) {
 		pg_array_i64(&a.c[0], b->memories[i].device_id);
-		store_array_hex(&a.c[1], b->memories[i].data, &scratch);
+		pg_bytes_put(&data, b->memories[i].data);
 	}
 	struct pg_arg args[4] = {PGA_I(w->pos->district_id), PGA_STR(w->pos->stream_id)};
 	size_t n = 2;
-	int r = store_columns_args(&a, args, &n);
-	return r ? err_set(w->e, r, "memories of rules: too large")
-		 : pg_query(w->pg, SQL_STORE_MEMORY, args, n, w->e, NULL);
+	int r = data.failed ? -E2BIG : store_columns_args(&a, args, &n);
+	if (r)
+		return err_set(w->e, r, "memories of rules: too large");
+	args[n++] = PGA_BYTES(buf_slice(&data));
+	return pg_query(w->pg, SQL_STORE_MEMORY, args, n, w->e, NULL);
 }
