@@ -65,10 +65,14 @@ static int fault_at(struct loader *l, struct place at, const char *key, const ch
 int rule_load_fault(struct loader *l, const struct yaml_node *v, const char *key, const char *fmt,
 		    ...)
 {
+	struct place at = {1, 1};
 	va_list ap;
+	if (v) {
+		at.line = v->line;
+		at.col = v->col;
+	}
 	va_start(ap, fmt);
-	int r = fault_at(l, v ? (struct place){v->line, v->col} : (struct place){1, 1}, key, fmt,
-			 ap);
+	int r = fault_at(l, at, key, fmt, ap);
 	va_end(ap);
 	return r;
 }
