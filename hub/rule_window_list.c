@@ -87,10 +87,11 @@ static uint32_t packed(double v)
 static double unpacked(uint32_t code)
 {
 	uint32_t e = code & 7;
-	if (e != AS_FLOAT)
-		return (double)((int32_t)(code & ~7u) / 8) / tens[e];
-	float f;
 	code &= ~7u;
+	int32_t digits = (int32_t)code / 8;
+	if (e != AS_FLOAT)
+		return digits / tens[e];
+	float f;
 	memcpy(&f, &code, sizeof f);
 	return (double)f;
 }
