@@ -469,6 +469,40 @@ static void the_page_s_rules_are_good(void **state)
 	free(page);
 }
 
+static size_t count_of(const char *path, const char *what)
+{
+	struct err e;
+	auto_free char *text = NULL;
+	size_t n, found = 0;
+	assert_int_equal(file_read(path, 1024 * 1024, &text, &n, &e), 0);
+	for (const char *at = text; (at = strstr(at, what)); at++)
+		found++;
+	return found;
+}
+
+static void the_page_counts_right(void **state)
+{
+	(void)state;
+	static const char *const packs[] = {"bin", "sensor", "camera", "ai", "grid"};
+	char path[64], said[128];
+	size_t all = 0;
+	for (size_t i = 0; i < COUNT_OF(packs); i++) {
+		snprintf(path, sizeof path, "rules/%s.yaml", packs[i]);
+		size_t n = count_of(path, "\n  - id: ");
+		snprintf(said, sizeof said, "| [%s.yaml](%s.yaml) | %zu |", packs[i], packs[i], n);
+		if (!count_of(PAGE, said))
+			fail_msg("%s does not say %s", PAGE, said);
+		all += n;
+	}
+	struct rules *set = load();
+	assert_int_equal(all, rules_count(set));
+	rules_unref(set);
+	snprintf(said, sizeof said, "has %zu of them",
+		 count_of("rules/kinds.yaml", "\n  - code: "));
+	if (!count_of(PAGE, said))
+		fail_msg("%s does not say \"%s\"", PAGE, said);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +512,7 @@ int main(void)
 		cmocka_unit_test(each_sight_is_one_rule_s_business),
 		cmocka_unit_test(each_word_of_two_vendors_is_one_rule_s),
 		cmocka_unit_test(the_page_s_rules_are_good),
+		cmocka_unit_test(the_page_counts_right),
 	};
 	return cmocka_run_group_tests_name("packs", tests, NULL, NULL);
 }
