@@ -314,6 +314,21 @@ static void changes_of_the_registry_are_followed(void **state)
 	bench_done(&b);
 }
 
+static void a_device_that_changes_its_adapter_begins_anew(void **state)
+{
+	(void)state;
+	struct bench b;
+	mute_bench(&b, TWO_HOURS, at(2, "10:00"));
+	rule_states_at(b.s, 1, at(2, "11:00"));
+	d1->adapter = d4->adapter;
+	watch(&b, d1, 0);
+	assert_int_equal(rule_states_resume(b.s, "hub", at(2, "11:00"), at(2, "11:30")), 0);
+	tick(&b, at(2, "13:30"));
+	expect(&b, "fired mute d4 2 12:00:00 timer\nfired mute d1 2 13:00:00 timer\n"
+		   "fired mute d2 2 13:30:00 timer\nfired mute d3 2 13:30:00 timer\n");
+	bench_done(&b);
+}
+
 static void use(struct bench *b, const char *rules, struct folder *ret)
 {
 	assert_int_equal(rule_states_use(b->s, bench_load(ret, rules), bench_hear, b), 0);
@@ -673,6 +688,7 @@ int main(void)
 		TEST(a_single_device_can_be_silent),
 		TEST(a_few_that_stop_are_silent_each),
 		TEST(changes_of_the_registry_are_followed),
+		TEST(a_device_that_changes_its_adapter_begins_anew),
 		TEST(a_reload_goes_on_where_rules_are_the_same),
 		TEST(what_was_silent_before_a_restart_recovers_after_it),
 		TEST(the_hub_s_clock_may_jump),
