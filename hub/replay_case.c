@@ -138,7 +138,8 @@ static int64_t day_of(struct replay_book *b, int64_t us)
 	return b->day;
 }
 
-static int day_tally(struct replay_book *b, const struct anomaly *a, struct replay_tally **ret)
+/* The place of that grid's and day's entry, made if need be. */
+static int find_day(struct replay_book *b, const struct anomaly *a, size_t *ret)
 {
 	const struct grid *g = a->device->grid;
 	int64_t day = day_of(b, a->at_us);
@@ -154,8 +155,7 @@ static int day_tally(struct replay_book *b, const struct anomaly *a, struct repl
 		b->days[b->ndays++] = (struct replay_day){.grid = g, .day = day};
 		*at = (uint32_t)b->ndays;
 	}
-	struct replay_day *d = &b->days[*at - 1];
-	*ret = a->rule->shadow ? &d->shadow : &d->live;
+	*ret = *at - 1;
 	return 0;
 }
 
@@ -168,13 +168,11 @@ static void add(struct replay_tally *to, const struct replay_tally *what)
 
 static int count(struct replay_book *b, const struct anomaly *a, struct replay_tally what)
 {
-	struct replay_tally *t = NULL;
-	if (!b->counting)
-		return 0;
-	int r = day_tally(b, a, &t);
-	if (r)
+	size_t i = 0;
+	int r = b->counting ? find_day(b, a, &i) : 0;
+	if (r || !b->counting)
 		return r;
-	add(t, &what);
+	add(a->rule->shadow ? &b->days[i].shadow : &b->days[i].live, &what);
 	add(&b->by_rule[a->rule->index], &what);
 	return 0;
 }

@@ -40,14 +40,20 @@ static int64_t end_of(const struct replay_case *c)
 	return c->recovered_us ? c->recovered_us : INT64_MAX;
 }
 
+/* Counted, and kept if it is one of the first. */
 static void note(const struct replay_case *c, int64_t *count, const struct replay_case **examples,
 		 size_t *n)
 {
 	if (c->warm)
 		return;
 	++*count;
-	if (*n < REPLAY_EXAMPLES)
-		examples[(*n)++] = c;
+	size_t i = *n;
+	for (; i && examples[i - 1]->first_us > c->first_us; i--)
+		if (i < REPLAY_EXAMPLES)
+			examples[i] = examples[i - 1];
+	if (i < REPLAY_EXAMPLES)
+		examples[i] = c;
+	*n = MIN_OF(*n + 1, (size_t)REPLAY_EXAMPLES);
 }
 
 static void note_more(struct replay_difference *d, const struct replay_case *c)

@@ -497,6 +497,11 @@ static void test_the_difference_names_what_is_new_gone_and_moved(void **state)
 	tell(b, "fresh", ANOMALY_FIRED, &bin, 2);
 	tell(a, "drop", ANOMALY_FIRED, &bin, 3);
 	tell(b, "drop", ANOMALY_FIRED, &bin, 3);
+	struct device many[8];
+	for (int i = 0; i < 8; i++) { /* the first by time are shown, whatever the device */
+		many[i] = (struct device){.id = 100 + i, .name = "x", .grid = &grid};
+		tell(b, "fresh", ANOMALY_FIRED, &many[i], 100 - 7 * ((i * 3) % 8));
+	}
 	assert_int_equal(replay_diff(a, b, &v, &n), 0);
 	assert_int_equal(n, 4);
 	const struct replay_difference *d = find(v, n, "full");
@@ -514,8 +519,12 @@ static void test_the_difference_names_what_is_new_gone_and_moved(void **state)
 	assert_ptr_equal(d->examples_fewer[0]->device, &bin);
 	d = find(v, n, "fresh");
 	assert_int_equal(d->change, REPLAY_NEW);
-	assert_int_equal(d->more, 1);
-	assert_int_equal(d->after.opened, 1);
+	assert_int_equal(d->more, 9);
+	assert_int_equal(d->after.opened, 9);
+	assert_int_equal(d->nmore, REPLAY_EXAMPLES);
+	static const int first[] = {2, 51, 58, 65, 72};
+	for (size_t i = 0; i < COUNT_OF(first); i++)
+		assert_int_equal(d->examples_more[i]->first_us, first[i] * TIMES_MIN);
 	d = find(v, n, "drop");
 	assert_int_equal(d->change, REPLAY_SAME);
 	assert_int_equal(d->more + d->fewer + d->moved, 0);
