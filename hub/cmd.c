@@ -67,8 +67,7 @@ int cmd_read_stdin(size_t max, struct buf *out, struct err *e)
 static void print_verbs(FILE *to, const char *name, const char *about, const struct cmd_verb *verbs,
 			size_t n)
 {
-	fprintf(to, "usage: gridhub %s VERB [OPTIONS]\n\n%s\n\nVerbs (each has --help):\n", name,
-		about);
+	fprintf(to, "usage: gridhub %s VERB [OPTIONS]\n\n%s\n\n" CMD_VERBS_HEAD, name, about);
 	for (size_t i = 0; i < n; i++)
 		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
 }

@@ -29,6 +29,7 @@ int cmd_case(int argc, char **argv);
 int cmd_silence(int argc, char **argv);
 int cmd_duty(int argc, char **argv);
 int cmd_webhook(int argc, char **argv);
+int cmd_man(int argc, char **argv);
 
 /* ---- what the subcommands share (cmd.c) ---- */
 /* "gridhub: " + e on stderr; returns CMD_FAILED. */
@@ -42,6 +43,15 @@ int cmd_open(const char *config_path, struct config **ret_config, struct pg **re
 /* All of stdin, at most max bytes. */
 must_check int cmd_read_stdin(size_t max, struct buf *out, struct err *e);
 
+/* main.c's: the subcommands in the order of use. */
+struct cmd_command {
+	const char *name, *help;
+	int (*fn)(int argc, char **argv);
+};
+extern const struct cmd_command cmd_commands[];
+extern const size_t cmd_commands_count;
+
+#define CMD_VERBS_HEAD "Verbs (each has --help):\n"
 struct cmd_verb {
 	const char *name, *help;
 	int (*fn)(int argc, char **argv);

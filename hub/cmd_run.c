@@ -12,6 +12,7 @@
 #include "metrics.h"
 #include "mqtt.h"
 #include "notify.h"
+#include "ready.h"
 #include "times.h"
 
 #define DRAIN_US (20 * TIMES_SEC) /* for the engine to work off the spool at the end */
@@ -26,6 +27,9 @@ static const char help[] =
 	"at once (nothing is lost: the rest stands in the spool and the outbox). SIGHUP reads the "
 	"rules again and\n"
 	"keeps the old ones if the new are bad.\n\n"
+	"Under systemd (Type=notify) it says when it takes messages in, how it is, and that no "
+	"thread "
+	"is stuck.\n\n"
 	"Environment: GRIDHUB_CONFIG (file), PGPASSWORD (if database.password_file is not set).\n\n"
 	"A configuration to begin with:\n\n"
 	"  district: qixia\n"
@@ -53,6 +57,8 @@ struct hub {
 	struct mqtt *mqtt;
 	pthread_t main_thread;
 	_Atomic bool fatal, stopping;
+	bool supervised;
+	struct ready ready;
 };
 
 static void on_owed(void *ctx)
@@ -171,12 +177,32 @@ static void second_signal(int sig)
 	_exit(CMD_FAILED);
 }
 
+/* Between signals a supervisor is told how things are, if there is one. */
+static int next_signal(struct hub *h, const sigset_t *set)
+{
+	for (;;) {
+		int sig = 0;
+		if (!h->supervised && sigwait(set, &sig) == 0)
+			return sig;
+		int64_t wait_us = ready_tick(&h->ready);
+		struct timespec ts = {.tv_sec = wait_us / TIMES_SEC,
+				      .tv_nsec = wait_us % TIMES_SEC * 1000};
+		sig = sigtimedwait(set, NULL, &ts);
+		if (sig > 0)
+			return sig;
+	}
+}
+
 static void wait_for_end(struct hub *h, const sigset_t *set)
 {
 	int sig = 0;
-	while (sigwait(set, &sig) == 0 && sig == SIGHUP)
+	while ((sig = next_signal(h, set)) == SIGHUP) {
+		ready_reloading();
 		reload_rules(h);
+		ready_reloaded(&h->ready);
+	}
 	h->stopping = true;
+	ready_stopping();
 	log_info("run", KM("stopping"), KS("signal", sig == SIGINT ? "SIGINT" : "SIGTERM"));
 	sigset_t ends;
 	sigemptyset(&ends);
@@ -209,6 +235,7 @@ static int run(const char *config_path)
 	}
 	log_info("run", KM("started"), KS("spool", spool_id(h.spool)), KI("brokers", c->nbrokers),
 		 KI("endpoints", c->nendpoints));
+	h.supervised = ready_begin(&h.ready);
 	wait_for_end(&h, &set);
 	stop(&h);
 	log_info("run", KM("stopped"));

@@ -244,19 +244,31 @@ static void put_range(const struct yaml_field *f, struct buf *out)
 	}
 }
 
-static void put_field(const struct yaml_field *f, struct buf *out)
+void config_field_about(const struct yaml_field *f, struct buf *out)
 {
 	static const char *const types[] = {"text",	"int",	"bool", "number",
 					    "duration", "size", "word", "list"};
-	buf_printf(out, "  %-18s %s", f->name, types[f->type]);
+	buf_puts(out, types[f->type]);
 	put_range(f, out);
 	if (!f->def)
 		buf_puts(out, ", required");
 	else if (f->def[0])
 		buf_printf(out, ", default %s", f->def);
+}
+
+static void put_field(const struct yaml_field *f, struct buf *out)
+{
+	buf_printf(out, "  %-18s ", f->name);
+	config_field_about(f, out);
 	if (f->help[0])
 		buf_printf(out, "\n      %s", f->help);
 	buf_putc(out, '\n');
+}
+
+bool config_is_section(const struct yaml_field *f)
+{
+	return f >= root_fields && f < root_fields + COUNT_OF(root_fields) &&
+	       f->type == YAML_T_NODE;
 }
 
 void config_reference(struct buf *out)
@@ -268,9 +280,7 @@ void config_reference(struct buf *out)
 		else
 			buf_printf(out, "%s:\n", s->help);
 		for (size_t j = 0; j < s->n; j++) {
-			bool is_section =
-				s->fields == root_fields && s->fields[j].type == YAML_T_NODE;
-			if (!is_section)
+			if (!config_is_section(&s->fields[j]))
 				put_field(&s->fields[j], out);
 		}
 	}

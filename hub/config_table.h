@@ -42,6 +42,11 @@ struct config_section {
 };
 extern const struct config_section config_sections[CONFIG_SECTIONS];
 
+/* Type, range and default, as the reference says them: "int (1 to 1000), default 64". */
+void config_field_about(const struct yaml_field *f, struct buf *out);
+/* It is a key of the top whose value is a section of its own. */
+bool config_is_section(const struct yaml_field *f);
+
 /* Two arguments of yaml_bind. */
 #define CONFIG_TABLE(which_) config_sections[which_].fields, config_sections[which_].n
 

@@ -7,6 +7,7 @@
 #include "health.h"
 #include "log.h"
 #include "metrics.h"
+#include "pulse.h"
 #include "times.h"
 
 /*
@@ -293,9 +294,11 @@ static int round_once(struct engine *en, bool *ret_idle)
 static void *engine_main(void *arg)
 {
 	struct engine *en = arg;
+	pulse_enter(PULSE_ENGINE);
 	en->in.batch = store_batch(en->store);
 	while (en->in.batch && !stopping(en)) {
 		bool idle = false, was_begun = en->begun;
+		pulse_beat();
 		int r = round_once(en, &idle);
 		if (r) {
 			/* What is half done in memory cannot be taken back; a start from the
@@ -315,6 +318,7 @@ static void *engine_main(void *arg)
 		else if (idle)
 			spool_wait(en->spool, IDLE_US);
 	}
+	pulse_leave();
 	return NULL;
 }
 

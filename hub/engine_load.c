@@ -3,6 +3,7 @@
 #include "district.h"
 #include "log.h"
 #include "metrics.h"
+#include "pulse.h"
 #include "times.h"
 #include "zeros.h"
 
@@ -173,6 +174,7 @@ int engine_load_tail(struct engine_load *ld)
 		r = spool_seek(ld->spool, from > DEDUP_WINDOW ? from - DEDUP_WINDOW : 1);
 	while (!r && (r = spool_next(ld->spool, &rec)) == 1 && rec.seq <= last) {
 		recalled += rec.seq >= from;
+		pulse_beat();
 		r = intake_recall(ld->in, &rec, from);
 	}
 	if (r < 0)

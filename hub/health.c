@@ -62,3 +62,27 @@ enum health_state health_write(struct buf *out)
 	buf_puts(out, "}}\n");
 	return worst;
 }
+
+void health_brief(struct buf *out)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < HEALTH_PARTS; i++) {
+		const struct part *p = &parts[i];
+		if (p->state == HEALTH_OK)
+			continue;
+		buf_printf(out, "%s%s %s%s%s", n++ ? "; " : "", part_names[i],
+			   state_names[p->state], p->why[0] ? ": " : "", p->why);
+	}
+	pthread_mutex_unlock(&lock);
+	if (!n)
+		buf_puts(out, "ok");
+}
+
+enum health_state health_get(enum health_part part)
+{
+	pthread_mutex_lock(&lock);
+	enum health_state state = parts[part].state;
+	pthread_mutex_unlock(&lock);
+	return state;
+}

@@ -4,10 +4,7 @@
 
 #include "cmd.h"
 
-static const struct command {
-	const char *name, *help;
-	int (*fn)(int argc, char **argv);
-} commands[] = {
+const struct cmd_command cmd_commands[] = {
 	/* in the order of use */
 	{"run", "run the hub", cmd_run},
 	{"check", "check a configuration and its rules", cmd_check},
@@ -22,7 +19,9 @@ static const struct command {
 	{"rule", "evaluate conditions of rules", cmd_rule},
 	{"replay", "stored readings through rules: what would have happened", cmd_replay},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
+	{"man", "print a manual page", cmd_man},
 };
+const size_t cmd_commands_count = COUNT_OF(cmd_commands);
 
 static void print_help(FILE *to)
 {
@@ -30,8 +29,8 @@ static void print_help(FILE *to)
 		"usage: gridhub COMMAND [OPTIONS]\n\n"
 		"A hub for governing a city by grid: from device messages to cases and alerts.\n\n"
 		"Commands (each has --help):\n");
-	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+	for (size_t i = 0; i < cmd_commands_count; i++)
+		fprintf(to, "  %-10s %s\n", cmd_commands[i].name, cmd_commands[i].help);
 	fprintf(to,
 		"\nThe configuration is --config FILE, else $GRIDHUB_CONFIG, else %s.\n"
 		"Exit status: 0 done, 1 failed, 2 bad usage.\n",
@@ -42,11 +41,11 @@ static int unknown_command(const char *name)
 {
 	size_t best = 4;
 	const char *near = NULL;
-	for (size_t i = 0; i < COUNT_OF(commands); i++) {
-		size_t d = name_distance(slice_of(commands[i].name), slice_of(name));
+	for (size_t i = 0; i < cmd_commands_count; i++) {
+		size_t d = name_distance(slice_of(cmd_commands[i].name), slice_of(name));
 		if (d < best) {
 			best = d;
-			near = commands[i].name;
+			near = cmd_commands[i].name;
 		}
 	}
 	fprintf(stderr, "gridhub: no command \"%s\"%s%s%s (see gridhub --help)\n", name,
@@ -69,9 +68,9 @@ static int run_command(int argc, char **argv)
 		printf("gridhub %s\n", GRIDHUB_VERSION);
 		return CMD_OK;
 	}
-	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].fn(argc - 1, argv + 1);
+	for (size_t i = 0; i < cmd_commands_count; i++)
+		if (strcmp(argv[1], cmd_commands[i].name) == 0)
+			return cmd_commands[i].fn(argc - 1, argv + 1);
 	return unknown_command(argv[1]);
 }
 

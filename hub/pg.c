@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "pulse.h"
 #include "times.h"
 
 /* DESIGN: libpq's blocking calls have no deadline, so only its asynchronous ones are used, with
@@ -44,6 +45,7 @@ int pg_conn_broken(struct pg *p, struct err *e, int code, const char *what)
 int pg_conn_wait(struct pg *p, short events, int64_t deadline_us, struct err *e)
 {
 	for (;;) {
+		pulse_beat();
 		int64_t left = deadline_us - times_mono_us();
 		if (atomic_load(&p->aborted))
 			return pg_conn_broken(p, e, -ECANCELED, "broken off");
@@ -71,7 +73,9 @@ static int finish_connect(struct pg *p, struct err *e)
 				     e);
 		if (r)
 			return r;
+		pulse_pause(); /* it asks name servers, and nothing bounds that here */
 		st = PQconnectPoll(p->conn);
+		pulse_beat();
 	}
 	return 0;
 }
@@ -119,7 +123,9 @@ int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret)
 	if (!p)
 		return err_set(e, -ENOMEM, "database: out of memory");
 	p->timeout_us = conf->timeout_us ? conf->timeout_us : DEFAULT_TIMEOUT_US;
+	pulse_pause();
 	p->conn = PQconnectStartParams(keys, values, 1);
+	pulse_beat();
 	if (!p->conn)
 		return err_set(e, -ENOMEM, "database: out of memory");
 	int r = finish_connect(p, e);

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "migrate.h"
+#include "pulse.h"
 #include "store_case.h"
 #include "store_keep.h"
 #include "times.h"
@@ -193,6 +194,7 @@ static bool wait_taken(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
 	while (s->changes && s->changes->next && !s->stopping && !s->fatal) {
+		pulse_beat();
 		struct timespec until = times_mono_in(REGISTRY_POLL_US);
 		pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	}
@@ -397,8 +399,10 @@ static void *store_main(void *arg)
 {
 	struct store *s = arg;
 	int64_t pause = RETRY_FIRST_US;
+	pulse_enter(PULSE_STORE);
 	while (!finished(s)) {
 		struct err e = {0};
+		pulse_beat();
 		if (s->fatal) {
 			wait_for(s, TIMES_SEC, false);
 			continue;
@@ -424,6 +428,7 @@ static void *store_main(void *arg)
 		pause = MIN_OF(pause * 2, RETRY_LAST_US);
 	}
 	disconnect(s);
+	pulse_leave();
 	return NULL;
 }
 
@@ -477,6 +482,7 @@ struct batch *store_batch(struct store *s)
 	pthread_mutex_lock(&s->lock);
 	while (!s->nempty && !s->stopping && !s->fatal &&
 	       !(s->give_up_us && times_mono_us() >= s->give_up_us)) {
+		pulse_beat(); /* the caller's: to wait for the database is not to be stuck */
 		struct timespec until = times_mono_in(REGISTRY_POLL_US);
 		pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	}

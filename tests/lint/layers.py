@@ -24,6 +24,7 @@ LIBRARIES = [
     (r"microhttpd", ("hub/http",)),
     (r"pcre2", ("hub/cel",)),
     (r"openssl/", ("hub/crypto",)),
+    (r"systemd/", ("hub/ready",)),
 ]
 C_AND_POSIX = re.compile(
     r"(assert|ctype|errno|fcntl|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|"
