@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <unistd.h>
 
-#define REPORT_LINES 100
 #define PATH_BYTES 4096
 
 /* ---- the report ---- */
@@ -80,9 +79,11 @@ int rule_load_fault(struct loader *l, const struct yaml_node *v, const char *key
 int rule_load_fault_in(struct loader *l, const struct yaml_node *v, size_t offset, const char *key,
 		       const char *fmt, ...)
 {
+	bool told = l->report->nerrors < REPORT_LINES;
+	struct place at = told ? rule_place(l->text, v, offset) : (struct place){1, 1};
 	va_list ap;
 	va_start(ap, fmt);
-	int r = fault_at(l, rule_place(l->text, v, offset), key, fmt, ap);
+	int r = fault_at(l, at, key, fmt, ap);
 	va_end(ap);
 	return r;
 }

@@ -20,6 +20,7 @@ struct loader {
 	enum device_class class; /* of the rule at hand; CLASS_UNKNOWN: any */
 };
 
+#define REPORT_LINES 100 /* of each kind; what is more is only counted, and need not be worded */
 void rule_report_warning(struct rule_report *report, const struct err *e);
 void rule_load_error(struct loader *l, const struct err *e);
 void rule_load_warning(struct loader *l, const struct err *e);

@@ -4,9 +4,13 @@
 void rule_text_warn_field(struct loader *l, const struct yaml_node *v, size_t offset,
 			  struct slice name)
 {
+	struct err e = {0};
+	if (l->report->nwarnings >= REPORT_LINES) {
+		rule_load_warning(l, &e);
+		return;
+	}
 	struct place at = rule_place(l->text, v, offset);
 	const char *near = rule_words_nearest(&l->words, name);
-	struct err e;
 	err_set(&e, 0, "%s:%d:%d: no field \"%.*s\" in fields.yaml%s%s%s", l->file, at.line, at.col,
 		(int)MIN_OF(name.n, (size_t)FIELD_NAME_MAX), name.p,
 		near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");

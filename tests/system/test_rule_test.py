@@ -2,8 +2,8 @@
 
 import json
 import os
+import resource
 import subprocess
-import time
 
 import pytest
 from conftest import DEVICES, GRIDS, HUB, ROOT, topic_of
@@ -191,6 +191,12 @@ def test_an_alert_says_what_the_kind_is_and_who_answers_for_it(make_hub, publish
 # ---- too much, twice, nonsense ----
 
 
+def cpu_s():
+    """Of all that this test has run: the clock on the wall says how busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def pack(n, first=0):
     fields = ("fill_pct", "temp_c", "humidity_pct", "gas_ppm", "tilt_deg", "noise_db", "pm25", "voltage_mv")
     out = ["rules:\n"]
@@ -214,9 +220,9 @@ def many(tmp_path):
 
 
 def test_ten_thousand_rules_load_in_two_seconds_and_not_one_more(many):
-    began = time.monotonic()
+    began = cpu_s()
     done = subprocess.run([HUB, "check", "--rules", many], capture_output=True, text=True, timeout=60, check=False)
-    took = time.monotonic() - began
+    took = cpu_s() - began
     assert json.loads(done.stdout) == {"rules": 10000, "errors": 0, "warnings": 0}, done.stderr
     assert took < 2 or "release" not in str(HUB), took
     (many / "q.yaml").write_text(pack(1, 10000))
@@ -225,21 +231,21 @@ def test_ten_thousand_rules_load_in_two_seconds_and_not_one_more(many):
 
 
 def test_the_examples_of_many_rules_run_in_seconds(many):
-    began = time.monotonic()
+    began = cpu_s()
     done = rule("test", many, timeout=120)
     assert done.returncode == 0 and done.lines[-1]["passed"] == 10000
-    assert time.monotonic() - began < 10 or "release" not in str(HUB)
+    assert cpu_s() - began < 10 or "release" not in str(HUB)
 
 
 def test_unknown_names_by_the_thousand_do_not_slow_it_down(tmp_path):
     (tmp_path / "fields.yaml").write_text((ROOT / "rules" / "fields.yaml").read_text())
     for i in range(5):
         (tmp_path / f"p{i}.yaml").write_text(pack(1000, 1000 * i).replace("fill_pct", f"fill_pkt_{i}").replace("temp_", "tmp_"))
-    began = time.monotonic()
+    began = cpu_s()
     done = subprocess.run([HUB, "check", "--rules", tmp_path], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and json.loads(done.stdout)["warnings"] > 1000
     assert len(done.stderr.splitlines()) < 110 and 'did you mean "temp_c"?' in done.stderr
-    assert time.monotonic() - began < 2 or "release" not in str(HUB)
+    assert cpu_s() - began < 2 or "release" not in str(HUB)
 
 
 def test_the_same_rule_in_two_files(packs):
