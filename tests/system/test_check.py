@@ -112,3 +112,12 @@ def test_faults_of_schedules_are_told(make_hub):
     done = hub.cmd("check", check=False)
     assert done.returncode == 1 and json.loads(done.out)["errors"] == 2, done.err
     assert "schedules.yaml:4:1: unknown key" in done.err and "schedules.yaml:3:28: key" in done.err, done.err
+
+
+def test_a_rule_that_looks_further_back_than_readings_are_kept_is_warned_of(make_hub):
+    far = ONE.replace("fill_pct > 90.0", "\"avg(fill_pct, '8d') > 90.0\"")
+    hub = make_hub(conf={"database": {"keep_readings": "7d"}}, rules={"a.yaml": far})
+    done = hub.cmd("check")
+    told = 'a.yaml:2:1: rule "a" looks back 8d, but readings are kept for 7d'
+    assert json.loads(done.out)["warnings"] == 1 and told in done.err
+    assert told in hub.log.replace('\\"', '"')
