@@ -141,7 +141,8 @@ static void show(struct digest *d, const struct bundle_item *it)
 	if (at == BUNDLE_SHOWN)
 		return;
 	d->nshown = MIN_OF(d->nshown + 1, (size_t)BUNDLE_SHOWN);
-	memmove(&d->shown[at + 1], &d->shown[at], (d->nshown - at - 1) * sizeof(d->shown[0]));
+	for (size_t i = d->nshown - 1; i > at; i--)
+		d->shown[i] = d->shown[i - 1];
 	d->shown[at] = it;
 }
 
@@ -346,7 +347,11 @@ static void put_alert(const struct digest *d, struct buf *out)
 static int compose(struct bundle *b, struct bundle_item *const *items, size_t n,
 		   const struct bundle_conf *conf, struct slice *ret)
 {
-	struct digest d = {.items = items, .n = n, .words = &words[conf->lang], .lang = conf->lang};
+	struct digest d = {.items = items,
+			   .n = n,
+			   .words = &words[conf->lang],
+			   .lang = conf->lang,
+			   .shown = {items[0]}};
 	auto_buf struct buf alert;
 	buf_init(&alert, DIGEST_MAX);
 	count(&d);
