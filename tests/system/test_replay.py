@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -157,11 +158,14 @@ def test_replay_opens_the_cases_that_live_opened(make_hub, database, publisher):
     rng = random.Random(int(os.environ.get("SEED", "20261121")))
     hub = make_hub(grids=GRIDS, devices=MANY, rules=pack_rules(OWN_RULES), conf={"intake": {"batch_time": "20ms"}})
     began = datetime.now(timezone.utc) - timedelta(seconds=1)
-    publish_some(publisher, rng, 0, 1500)
-    hub.kill()
-    publish_some(publisher, rng, 1501, 300)  # for the session
+    killer = threading.Timer(0.9, hub.kill)
+    killer.start()
+    publish_some(publisher, rng, 0, 1500)  # the rest waits in the session
+    killer.join()
     hub.start()
-    publish_some(publisher, rng, 1802, 1500)
+    publish_some(publisher, rng, 1501, 800)
+    assert hub.restart().running
+    publish_some(publisher, rng, 2302, 1000)
     for device in BINS[::2]:
         publisher.publish(topic_of(device), {"fill_pct": 10, "temp_c": 20, "spill": False, "humidity": 50})
     wait_until(lambda: database.value("SELECT count(*) FROM reading WHERE fields ? 'last'") == 3, 30, why="the last readings")
@@ -401,19 +405,25 @@ def test_tables_are_for_people(stored):
     assert "bin-full" in done.err and "张伟" in done.err and "readings/s" in done.err
 
 
-def test_ctrl_c_ends_it_with_what_it_has(stored, database):
+def test_ctrl_c_ends_it_with_what_it_has_and_a_lost_server_with_an_error(stored, database):
     s = stored.make()
     database.rows("""INSERT INTO reading SELECT d.id, t, t, %s, 1, jsonb_build_object('fill_pct', i %% 100)
-        FROM district d, generate_series(1, 1500000) i, LATERAL (SELECT %s::timestamptz + i * interval '1 ms') x(t)""",
+        FROM district d, generate_series(1, 1000000) i, LATERAL (SELECT %s::timestamptz + i * interval '1 ms') x(t)""",
                   s.ids["bin-1"], s.start)
-    child = subprocess.Popen([str(HUB), "replay", "--json", "--from", iso(s.start), "--to", iso(s.at(600)),
-                              "--config", str(s.hub.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gridhub replay' AND datname = current_database()"
-    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%COPY (%%' AND wait_event = 'ClientWrite'"
-    wait_until(lambda: database.value(running) == 1, 30, 0.001, "rows to flow")
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=20)
-    assert child.returncode == 1, err
-    (summary,) = of_kind([json.loads(line) for line in out.splitlines()], "summary")
-    assert summary["stopped"] and 0 < summary["readings"] < 1500000
-    wait_until(lambda: database.value(busy) == 0, 10, why="the server to have noticed")
+    busy = "SELECT pid FROM pg_stat_activity WHERE application_name = 'gridhub replay' AND datname = current_database()"
+
+    def in_the_middle(act):
+        child = subprocess.Popen([str(HUB), "replay", "--json", "--from", iso(s.start), "--to", iso(s.at(600)),
+                                  "--config", str(s.hub.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: database.rows(busy + " AND query LIKE '%%COPY (%%' AND wait_event = 'ClientWrite'"), 30, 0.001,
+                   "rows to flow")
+        act(child)
+        out, err = child.communicate(timeout=20)
+        wait_until(lambda: not database.rows(busy), 10, why="the server to have noticed")
+        return child.returncode, [json.loads(line) for line in out.splitlines()], err
+
+    code, lines, err = in_the_middle(lambda child: child.send_signal(signal.SIGINT))
+    (summary,) = of_kind(lines, "summary")
+    assert (code, err) == (1, "") and summary["stopped"] and 0 < summary["readings"] < 1000000
+    code, lines, err = in_the_middle(lambda _: database.rows(f"SELECT pg_terminate_backend(pid) FROM ({busy}) x"))
+    assert (code, lines) == (1, []) and err.startswith("gridhub: database: ")
