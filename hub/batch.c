@@ -68,6 +68,12 @@ bool batch_full(const struct batch *b, int64_t max_records)
 	       b->nstates > BATCH_ROWS_MAX / 2 || b->nshadows > BATCH_ROWS_MAX / 2;
 }
 
+bool batch_can_wait(const struct batch *b)
+{
+	return !b->nreadings && !b->nanomalies && !b->nrule_states && !b->nshadows &&
+	       !b->nmemories && !b->nunknowns && !b->nrejected;
+}
+
 /* ---- readings ---- */
 
 static void put_i64(struct buf *b, int64_t v)

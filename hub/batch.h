@@ -122,6 +122,8 @@ void batch_reset(struct batch *b); /* keeps the memory for the next round */
 /* Nothing to write: no record and no change. */
 bool batch_empty(const struct batch *b);
 bool batch_full(const struct batch *b, int64_t max_records);
+/* Markers only: the next start finds them in the spool, so an end need not wait for it. */
+bool batch_can_wait(const struct batch *b);
 
 /* -ENOMEM, or -E2BIG past the limits above (the caller hands the batch over before that). */
 must_check int batch_add_reading(struct batch *b, int64_t district_id, const struct device *d,

@@ -21,7 +21,8 @@
 #define RELEASE_US (5 * TIMES_SEC) /* held cases are looked at */
 #define REGISTRY_POLL_US (400 * TIMES_MS)
 #define MEMORIES_CHUNK 5000 /* rows */
-#define REFUSALS 3	    /* of a batch; then it is written row by row */
+#define MARKERS_GRACE_US (2 * TIMES_SEC)
+#define REFUSALS 3 /* of a batch; then it is written row by row */
 #define RETRY_FIRST_US (200 * TIMES_MS)
 #define RETRY_LAST_US (10 * TIMES_SEC)
 
@@ -328,7 +329,7 @@ static int commit_one(struct store *s, struct batch *b, struct err *e)
 /* Cases that were held and may be opened now. */
 static int release_held(struct store *s, struct err *e)
 {
-	struct store_result res;
+	struct store_result res = {0};
 	s->next_release_us = times_mono_us() + RELEASE_US;
 	int r = store_release(s->pg, s->conf, &s->pos, &res, e);
 	if (r)
@@ -515,21 +516,29 @@ void store_submit(struct store *s, struct batch *b)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static size_t cannot_wait(const struct store *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->nfull; i++)
+		n += !batch_can_wait(s->full[i]);
+	return n;
+}
+
 static void wait_drained(struct store *s, int64_t grace_us)
 {
-	int64_t deadline = times_mono_us() + grace_us;
+	int64_t now = times_mono_us();
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_cond_broadcast(&s->wake);
+	int64_t deadline = now + (cannot_wait(s) ? grace_us : MIN_OF(grace_us, MARKERS_GRACE_US));
 	while (s->nfull && !s->fatal && times_mono_us() < deadline) {
 		struct timespec until = times_mono_in(TIMES_SEC);
 		pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	}
-	if (s->nfull) {
+	if (cannot_wait(s))
 		log_warn("store", KM("batches left in the spool for the next start"),
 			 KI("batches", s->nfull));
-		s->fatal = true;
-	}
+	s->fatal = s->fatal || s->nfull;
 	/* Nothing is under way that still counts: a poll of the registry must not hold up the end.
 	 */
 	if (s->abort_me)
