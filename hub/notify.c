@@ -4,10 +4,11 @@
  * are claimed only into free jobs. Everything below `struct notify` but `flags` and `rules`
  * is the thread's own.
  *
- * No receiver may take all jobs: one that has a share of them under way is left out of the next
- * claim, and a claim takes no more than a share. So a dead or slow one leaves at least half to the
- * others. One that fails, or that takes no more for now (pace.h), is left out too; what a claim
- * brought beyond its pace is given back and counts as no attempt.
+ * No receiver may take all jobs: one that has as many under way as a share of those that are free
+ * is left out of the next claim, and a claim takes no more than a share. So a dead or slow one
+ * leaves three quarters to the others, and several leave something still. One that fails, or that
+ * takes no more for now (pace.h), is left out too; what a claim brought beyond its pace is given
+ * back and counts as no attempt.
  */
 #include "notify.h"
 
@@ -16,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "health.h"
+#include "json.h"
 #include "log.h"
 #include "metrics.h"
 #include "notify_bundle.h"
@@ -28,8 +30,9 @@
 #define GAUGES_COST 50		   /* and so many times what they take */
 #define OVERDUE_US (3 * TIMES_MIN) /* an alert due for so long: health is degraded */
 #define RECONNECT_MAX_US (30 * TIMES_SEC)
-#define SHARES 4 /* a claim, and a receiver before it is left out: one in so many jobs */
-#define BUSY_MAX (1024 * 1024)
+#define SHARES 4 /* a claim, and a receiver before it is left out: one in so many free jobs */
+#define GATHER_US (5 * TIMES_MS) /* results are recorded so long after they came, at most */
+#define ROOM_MAX (1024 * 1024)
 
 enum { WOKEN = 1, STOPPING = 2 };
 
@@ -53,7 +56,8 @@ struct notify {
 	struct notify_job *jobs;
 	struct notify_job **pick; /* room for a selection of jobs */
 	size_t njobs, share, nreceivers;
-	int64_t claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
+	int64_t bundle_at, claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
+	int64_t done_us; /* when the first of what is done and not recorded came in */
 	int circuits_open;
 	struct receiver unknown; /* all names that the configuration lacks */
 	struct log_repeat db_failing;
@@ -81,7 +85,7 @@ static void db_failed(struct notify *n, const struct err *e)
 	n->reconnect_us =
 		n->reconnect_us ? MIN_OF(n->reconnect_us * 2, RECONNECT_MAX_US) : TIMES_SEC / 2;
 	n->connect_at = now + n->reconnect_us;
-	n->claim_at = n->gauges_at = n->connect_at;
+	n->claim_at = n->bundle_at = n->gauges_at = n->connect_at;
 	health_set(HEALTH_NOTIFY, HEALTH_DEGRADED, e->msg);
 	if (log_repeat_due(&n->db_failing, now))
 		log_error("notify", KM("database"), KS("error", e->msg));
@@ -92,10 +96,10 @@ static bool db_ready(struct notify *n)
 {
 	struct err e = {0};
 	int64_t now = times_mono_us();
-	if (notify_store_connected(n->store))
-		return now >= n->connect_at;
 	if (now < n->connect_at)
 		return false;
+	if (notify_store_connected(n->store))
+		return true;
 	if (notify_store_connect(n->store, &e)) {
 		db_failed(n, &e);
 		return false;
@@ -161,10 +165,21 @@ static void take_results(struct notify *n)
 		struct notify_job *j = r.user;
 		const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
 		receiver_of(n, p)->in_flight--;
+		n->done_us = n->done_us ? n->done_us : times_mono_us();
 		notify_job_judge(j, p, n->conf->notify.retry_scale_pct, &r);
 		report(n, j, p);
 		answered(n, j, p);
 	}
+}
+
+/* Results are written down together: when a share of them is there, or nothing else can come for
+ * the moment, or the first has waited for a while. The time of the latter. */
+static int64_t record_at(struct notify *n, size_t done)
+{
+	if (!done)
+		return INT64_MAX;
+	bool now = done >= n->share || !sender_in_flight(n->sender);
+	return now ? 0 : n->done_us + GATHER_US;
 }
 
 /* Write down what became of the jobs that are done; they are free then. */
@@ -173,7 +188,7 @@ static void record(struct notify *n)
 	struct err e = {0};
 	size_t still_ours;
 	size_t done = pick_jobs(n, NOTIFY_DONE, n->njobs);
-	if (!done || !db_ready(n))
+	if (times_mono_us() < record_at(n, done) || !db_ready(n))
 		return;
 	if (notify_store_record(n->store, n->pick, done, &e, &still_ours)) {
 		db_failed(n, &e);
@@ -185,6 +200,7 @@ static void record(struct notify *n)
 			 KI("alerts", done - still_ours));
 	for (size_t i = 0; i < done; i++)
 		notify_job_reset(n->pick[i]);
+	n->done_us = 0;
 	n->claim_at = 0; /* jobs are free, and the next alert of a case may go */
 }
 
@@ -209,19 +225,25 @@ static void send_job(struct notify *n, struct notify_job *j)
 	report(n, j, p);
 }
 
-static bool is_busy(const struct notify *n, const struct receiver *r, int64_t now_us)
+static size_t room_of(const struct notify *n, const struct receiver *r, int64_t now_us)
 {
-	return r->in_flight >= n->share || !pace_ready(&r->pace, now_us, 1);
+	size_t free = n->share - MIN_OF(r->in_flight, n->share);
+	return free ? pace_ready(&r->pace, now_us, free) : 0;
 }
 
-static void busy_receivers(const struct notify *n, struct buf *out)
+/* {"endpoint": how many it takes now} of those that take less than a share. */
+static void put_room(const struct notify *n, struct buf *out)
 {
 	int64_t now = times_mono_us();
-	pg_array_begin(out);
-	for (size_t i = 0; i < n->endpoints.n; i++)
-		if (is_busy(n, &n->receivers[i], now))
-			pg_array_str(out, slice_of(n->endpoints.list[i].conf->name));
-	pg_array_end(out);
+	buf_putc(out, '{');
+	for (size_t i = 0; i < n->endpoints.n; i++) {
+		size_t room = room_of(n, &n->receivers[i], now);
+		if (room == n->share)
+			continue;
+		json_put_key(out, n->endpoints.list[i].conf->name);
+		buf_printf(out, "%zu", room);
+	}
+	buf_putc(out, '}');
 }
 
 /* What its receiver does not take now goes back as it was. */
@@ -240,13 +262,15 @@ static void put_back(struct notify *n, size_t count)
 static bool claim_share(struct notify *n)
 {
 	struct err e = {0};
-	auto_buf struct buf busy;
-	buf_init(&busy, BUSY_MAX);
-	size_t got, kept = 0, want = pick_jobs(n, NOTIFY_FREE, n->share);
-	if (!want)
+	auto_buf struct buf room;
+	buf_init(&room, ROOM_MAX);
+	size_t got, kept = 0, free = pick_jobs(n, NOTIFY_FREE, n->njobs);
+	bool more;
+	if (!free)
 		return false;
-	busy_receivers(n, &busy);
-	if (notify_store_claim(n->store, buf_slice(&busy), n->pick, want, &e, &got)) {
+	n->share = MAX_OF(free / SHARES, (size_t)1);
+	put_room(n, &room);
+	if (notify_store_claim(n->store, buf_slice(&room), n->pick, n->share, &e, &got, &more)) {
 		db_failed(n, &e);
 		return false;
 	}
@@ -261,7 +285,7 @@ static bool claim_share(struct notify *n)
 			send_job(n, j);
 	}
 	put_back(n, kept);
-	return got == want;
+	return more;
 }
 
 /* When a receiver that takes nothing now will take something, if that is sooner than the next look.
@@ -297,15 +321,19 @@ static void bundle(struct notify *n)
 	rules_unref(rules);
 }
 
+/* What there may be to bundle, then to send. */
 static void claim(struct notify *n)
 {
 	bool woken = atomic_fetch_and(&n->flags, ~(unsigned)WOKEN) & WOKEN;
-	if (!woken && times_mono_us() < n->claim_at)
+	int64_t now = times_mono_us();
+	if ((woken || now >= n->bundle_at) && db_ready(n)) {
+		n->bundle_at = now + POLL_US;
+		bundle(n);
+		n->claim_at = MIN_OF(n->claim_at, now);
+	}
+	if (now < n->claim_at || !db_ready(n))
 		return;
-	n->claim_at = times_mono_us() + POLL_US;
-	if (!db_ready(n))
-		return;
-	bundle(n);
+	n->claim_at = now + POLL_US;
 	while (claim_share(n))
 		sender_work(n->sender);
 	look_when_ready(n);
@@ -345,7 +373,7 @@ static void refresh_gauges(struct notify *n)
 		return;
 	int64_t span = RETRY_SPAN_US / 100 * n->conf->notify.retry_scale_pct;
 	auto_buf struct buf failing;
-	buf_init(&failing, BUSY_MAX);
+	buf_init(&failing, ROOM_MAX);
 	failing_receivers(n, &failing);
 	if (notify_store_gauges(n->store, span, buf_slice(&failing), &e, &g)) {
 		db_failed(n, &e);
@@ -364,9 +392,12 @@ static void refresh_gauges(struct notify *n)
 static void wait_for_work(struct notify *n)
 {
 	int64_t now = times_mono_us();
-	int64_t until = MIN_OF(n->gauges_at, n->stop_at ? n->stop_at : n->claim_at);
-	if (pick_jobs(n, NOTIFY_DONE, 1))
-		until = MIN_OF(until, n->connect_at);
+	int64_t until = n->stop_at ? n->stop_at : MIN_OF(n->claim_at, n->bundle_at);
+	int64_t record = record_at(n, pick_jobs(n, NOTIFY_DONE, n->njobs));
+	if (record != INT64_MAX)
+		until = MIN_OF(until, MAX_OF(record, n->connect_at));
+	if (!n->stop_at)
+		until = MIN_OF(until, n->gauges_at);
 	if (until > now)
 		sender_wait(n->sender, MIN_OF(until - now, POLL_US));
 }
@@ -409,7 +440,8 @@ static void *run(void *arg)
 	while (!stopping(n)) {
 		if (!n->stop_at)
 			claim(n);
-		refresh_gauges(n);
+		if (!n->stop_at)
+			refresh_gauges(n);
 		sender_work(n->sender);
 		take_results(n);
 		record(n);

@@ -18,7 +18,10 @@ struct notify_store {
 	int64_t district;
 	char token[2 * TOKEN_BYTES + 1];
 	uint64_t claims;
+	struct buf turn; /* the endpoint up to which all have had their turn; "" = none */
 };
+
+#define NAME_MAX_BYTES 65536
 
 int notify_store_new(const struct config *conf, struct err *e, struct notify_store **ret)
 {
@@ -26,6 +29,7 @@ int notify_store_new(const struct config *conf, struct err *e, struct notify_sto
 	if (!s)
 		return err_set(e, -ENOMEM, "out of memory");
 	s->conf = conf;
+	buf_init(&s->turn, NAME_MAX_BYTES);
 	int rc = crypto_random_hex(TOKEN_BYTES, s->token);
 	if (rc) {
 		free(s);
@@ -40,6 +44,7 @@ void notify_store_free(struct notify_store *s)
 	if (!s)
 		return;
 	pg_close(s->pg);
+	buf_done(&s->turn);
 	free(s);
 }
 
@@ -127,7 +132,7 @@ int notify_store_connect(struct notify_store *s, struct err *e)
 
 /* ---- claim ---- */
 
-enum { C_ID, C_MESSAGE, C_CASE, C_ENDPOINT, C_EVENT, C_ALERT, C_CREATED, C_ATTEMPTS };
+enum { C_ID, C_MESSAGE, C_CASE, C_ENDPOINT, C_EVENT, C_ALERT, C_CREATED, C_ATTEMPTS, C_TURN };
 
 static void fill_job(struct notify_job *j, const struct pg_rows *rows, size_t i)
 {
@@ -145,14 +150,25 @@ static void fill_job(struct notify_job *j, const struct pg_rows *rows, size_t i)
 		notify_job_dead(j, "the alert has more bytes than the hub can send");
 }
 
-int notify_store_claim(struct notify_store *s, struct slice busy, struct notify_job *const *jobs,
-		       size_t n, struct err *e, size_t *ret_n)
+/* Where the next claim goes on; true when it may find something. */
+static bool next_turn(struct notify_store *s, const struct pg_rows *rows, bool full)
+{
+	bool from_start = buf_slice(&s->turn).n == 0;
+	buf_reset(&s->turn);
+	if (full)
+		buf_put_slice(&s->turn, pg_slice(rows, 0, C_TURN));
+	return full || !from_start;
+}
+
+int notify_store_claim(struct notify_store *s, struct slice room, struct notify_job *const *jobs,
+		       size_t n, struct err *e, size_t *ret_n, bool *ret_more)
 {
 	auto_rows struct pg_rows *rows = NULL;
 	char lease[NOTIFY_LEASE_MAX];
 	snprintf(lease, sizeof lease, "%s.%" PRIu64, s->token, ++s->claims);
-	struct pg_arg args[] = {PGA_I(s->district), PGA_STR(lease), PGA_I(s->conf->notify.lease_us),
-				PGA_I(n), PGA_S(busy)};
+	struct pg_arg args[] = {
+		PGA_I(s->district), PGA_STR(lease), PGA_I(s->conf->notify.lease_us), PGA_I(n),
+		PGA_S(room),	    PGA_I(n),	    PGA_S(buf_slice(&s->turn))};
 	int rc = notify_store_query(s, SQL_NOTIFY_CLAIM, args, COUNT_OF(args), e, &rows);
 	if (rc)
 		return rc;
@@ -161,6 +177,7 @@ int notify_store_claim(struct notify_store *s, struct slice busy, struct notify_
 		fill_job(jobs[i], rows, i);
 		memcpy(jobs[i]->lease, lease, sizeof lease);
 	}
+	*ret_more = next_turn(s, rows, got == n);
 	*ret_n = got;
 	return 0;
 }

@@ -2,6 +2,11 @@
  * DESIGN. A slot is one request from start to take; its easy handle is kept for the next one, the
  * connections live in the multi handle. `head_us` marks the end of the final head: from then on the
  * status stands, whatever happens to the body.
+ *
+ * Nothing may ever wait inside curl: of the requests that wait for a connection (a limit of
+ * connections, or CURLOPT_PIPEWAIT) it wakes only the first one, and one for a receiver that is
+ * silent would hold up those for all others. The slots are the limit; a request uses an HTTP/2
+ * connection that is there, and makes one when there is none.
  */
 #include "sender.h"
 
@@ -42,7 +47,6 @@ int sender_new(size_t slots, struct sender **ret)
 		return -ENOMEM;
 	}
 	s->nslots = slots;
-	curl_multi_setopt(s->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)slots);
 	curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)slots);
 	*ret = s;
 	return 0;
@@ -149,7 +153,6 @@ static void set_guards(CURL *c, const struct sender_request *r)
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(r->connect_timeout_us / TIMES_MS));
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(r->timeout_us / TIMES_MS));
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "gridhub/" GRIDHUB_VERSION);
 }
 

@@ -1,4 +1,5 @@
--- What became of attempts, all in one step: $2.. are arrays, one place an attempt. Only while the lease still holds.
+-- What became of attempts, all in one step: $2.. are arrays, one place an attempt. Only while the lease still holds. Nobody
+-- waits for the disk: what a crash of the database takes back is sent again under the same id.
 WITH r AS (
     SELECT * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::integer[], $8::text[],
                          $9::text[], $10::boolean[])
@@ -36,4 +37,5 @@ SELECT $1, d.id, d.message_id, d.case_id,
        CASE WHEN d.case_id IS NULL THEN (SELECT array_agg(c.case_id ORDER BY c.case_id) FROM outbox_about c
                                          WHERE c.district_id = $1 AND c.outbox_id = d.id) END,
        d.endpoint, d.attempt, r.result, r.status, r.latency_ms, r.detail, r.answer
-FROM (SELECT * FROM gone UNION ALL SELECT * FROM kept) d JOIN r USING (id)
+FROM (SELECT * FROM gone UNION ALL SELECT * FROM kept) d JOIN r USING (id),
+     (SELECT set_config('synchronous_commit', 'off', true)) c

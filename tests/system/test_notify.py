@@ -345,6 +345,24 @@ def test_dead_receiver_does_not_hold_up_the_others(make_hub, database, receiver,
     assert len(receiver.seen) <= 8
 
 
+def test_requests_to_a_silent_receiver_hold_up_no_others(make_hub, database, receiver, folder):
+    """Not even when all begin at once, and no connection is there yet."""
+    other = Receiver()
+    hub = make_hub(receiver=receiver, start=False)
+    hub.conf["endpoints"].append({"name": "other", "url": other.url, "secret_file": secret_file(folder, other.secret)})
+    hub.write_conf()
+    outbox = Outbox(database)
+    receiver.behave(always="silent")
+    outbox.put_many(5, "leader", 1000)
+    outbox.put_many(5, "other", 5000)
+    hub.start()
+    try:
+        receiver.wait_seen(5, timeout=3)
+        other.wait(5, timeout=3)
+    finally:
+        other.stop()
+
+
 # ---- crashes ----
 
 
