@@ -274,6 +274,7 @@ static int json_summary(struct buf *b, const struct replay_show *s, const struct
 	put_int(b, "warm_up_readings", res->warm_readings);
 	put_int(b, "readings_of_removed_devices", res->strangers);
 	put_int(b, "gaps", res->gaps);
+	put_str(b, "first_error", (book == res->other ? &res->other_fault : &res->fault)->msg);
 	put_int(b, "rules_in_set", (int64_t)rules_count(replay_book_rules(book)));
 	put_tally(b, &live);
 	put_int(b, "shadow_opened", replay_book_sum(book, true).opened);
@@ -424,6 +425,9 @@ int replay_show_table(const struct replay_show *s)
 		res->stopped ? "STOPPED: only " : "", (long long)res->readings, from, until,
 		(long long)res->warm_readings);
 	table_history(s);
+	if (res->fault.msg[0] || res->other_fault.msg[0])
+		fprintf(stderr, "NOTE: a condition ended in an error, its state was held: %s\n",
+			res->fault.msg[0] ? res->fault.msg : res->other_fault.msg);
 	if (res->strangers)
 		fprintf(stderr,
 			"%lld readings are of devices that are not in the registry any more\n",

@@ -225,6 +225,9 @@ static int prepare(struct run *run, struct err *e)
 static int finish(struct run *run, int r, struct err *e)
 {
 	struct replay_result *res = run->res;
+	struct err *const faults[SETS] = {&res->fault, &res->other_fault};
+	for (size_t i = 0; i < run->njudges; i++)
+		(void)rule_states_fault(run->judges[i].states, faults[i]);
 	res->stopped = r == -ECANCELED && atomic_load(run->q->stop);
 	if (r && !res->stopped)
 		return e->msg[0] ? r : err_set(e, r, "replay: %s", strerror(-r));

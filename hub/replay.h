@@ -45,6 +45,7 @@ struct replay_result {
 	int64_t readings, warm_readings;
 	int64_t strangers; /* readings of devices that are not in the registry any more */
 	int64_t gaps;
+	struct err fault, other_fault; /* the first condition that ended in an error; "": none */
 	bool stopped;
 };
 void replay_result_done(struct replay_result *r); /* a zeroed struct is fine */

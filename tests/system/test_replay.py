@@ -396,6 +396,17 @@ def test_without_any_reading_that_is_said(stored):
     assert done.returncode == 1 and "no readings are stored" in done.err
 
 
+def test_a_condition_that_ends_in_an_error_is_named(stored):
+    s = stored.make(rules={"test.yaml": """
+rules:
+  - {id: bad, class: bin, when: 10 / fill_pct > 1, kind: event-0192, title: {zh-CN: x}}
+"""})
+    s.put("bin-1", 0, {"fill_pct": 1})
+    assert of_kind(s.replay(), "summary")[0]["first_error"] is None
+    s.put("bin-1", 1, {"fill_pct": 0})
+    assert of_kind(s.replay(), "summary")[0]["first_error"] == "rule bad, device bin-1: divide by zero"
+
+
 def test_tables_are_for_people(stored):
     s = stored.make()
     s.put("bin-1", 0, {"fill_pct": 95})
