@@ -226,7 +226,7 @@ static int finish(struct run *run, int r, struct err *e)
 {
 	struct replay_result *res = run->res;
 	struct err *const faults[SETS] = {&res->fault, &res->other_fault};
-	for (size_t i = 0; i < run->njudges; i++)
+	for (size_t i = 0; i < MIN_OF(run->njudges, COUNT_OF(faults)); i++)
 		(void)rule_states_fault(run->judges[i].states, faults[i]);
 	res->stopped = r == -ECANCELED && atomic_load(run->q->stop);
 	if (r && !res->stopped)
