@@ -4,32 +4,50 @@
 #include "migrate.h"
 
 static const char help[] =
-	"usage: gridhub migrate [--config FILE] [--check]\n\n"
+	"usage: gridhub migrate [--check | --hub-role ROLE --report-role ROLE] [--config FILE]\n\n"
 	"Bring the database's schema up to date: numbered, checksummed migrations, each in a "
 	"transaction of its own.\n"
 	"Several may run at once; one does the work. A schema that is newer than this binary is "
 	"refused.\n\n"
-	"  --check        only say whether it is up to date (exit status 1 if not)\n"
-	"  --config FILE  configuration\n";
+	"  --check             only say whether it is up to date (exit status 1 if not)\n"
+	"  --hub-role ROLE     a role that hubs run with (database.migrate: false): it writes, but "
+	"owns nothing\n"
+	"  --report-role ROLE  a role that only reads\n"
+	"  --config FILE       configuration\n\n"
+	"Roles are made by CREATE ROLE; named once, they get their rights after each migration, "
+	"too.\n";
+
+struct options {
+	const char *config_path, *hub_role, *report_role;
+	bool only_check;
+};
 
 static void say(const char *line)
 {
 	fprintf(stderr, "gridhub: applied %s\n", line);
 }
 
-static int migrate(const char *config_path, bool only_check)
+static int bring_up_to_date(struct pg *p, const struct options *o, const char *district,
+			    size_t *ret_applied, struct err *e)
+{
+	int64_t id = 0;
+	int r = migrate_run(p, say, ret_applied, e);
+	if (!r && (o->hub_role || o->report_role))
+		r = migrate_roles(p, o->hub_role, o->report_role, e);
+	return r ? r : migrate_district(p, district, &id, e);
+}
+
+static int migrate(const struct options *o)
 {
 	auto_config struct config *c = NULL;
 	auto_pg struct pg *p = NULL;
 	struct err e = {0};
 	size_t applied = 0;
-	int64_t district = 0;
-	int r = cmd_open(config_path, &c, &p);
+	int r = cmd_open(o->config_path, &c, &p);
 	if (r)
 		return r;
-	if (only_check ? migrate_check(p, &e) : migrate_run(p, say, &applied, &e))
-		return cmd_fail(&e);
-	if (!only_check && migrate_district(p, c->district, &district, &e))
+	if (o->only_check ? migrate_check(p, &e)
+			  : bring_up_to_date(p, o, c->district, &applied, &e))
 		return cmd_fail(&e);
 	fprintf(stderr, "gridhub: the schema is up to date\n");
 	printf("{\"applied\":%zu}\n", applied);
@@ -41,19 +59,26 @@ int cmd_migrate(int argc, char **argv)
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'n'},
+		{"hub-role", required_argument, NULL, 'u'},
+		{"report-role", required_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	const char *config_path = NULL;
-	bool only_check = false;
-	int o;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (o) {
+	struct options o = {0};
+	int c;
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
 		case 'c':
-			config_path = optarg;
+			o.config_path = optarg;
 			break;
 		case 'n':
-			only_check = true;
+			o.only_check = true;
+			break;
+		case 'u':
+			o.hub_role = optarg;
+			break;
+		case 'r':
+			o.report_role = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -64,5 +89,5 @@ int cmd_migrate(int argc, char **argv)
 	}
 	if (optind < argc)
 		return cmd_usage("migrate", "unexpected \"%s\"", argv[optind]);
-	return migrate(config_path, only_check);
+	return migrate(&o);
 }

@@ -82,6 +82,8 @@ static int apply_missing(struct pg *p, void (*say)(const char *line), size_t *re
 		if (!r && say)
 			say(sql_migrations[next].name);
 	}
+	if (!r && applied) /* tables may be new */
+		r = pg_query(p, SQL_MIGRATE_ROLES_APPLY, NULL, 0, e, NULL);
 	if (!r)
 		*ret_applied = applied;
 	return r;
@@ -95,6 +97,39 @@ int migrate_run(struct pg *p, void (*say)(const char *line), size_t *ret_applied
 	r = apply_missing(p, say, ret_applied, e);
 	if (!r)
 		r = pg_query(p, SQL_MIGRATE_UNLOCK, NULL, 0, e, NULL);
+	return r;
+}
+
+static int name_role(struct pg *p, const char *role, const char *may, struct err *e)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	const struct pg_arg args[] = {PGA_STR(role), PGA_STR(may)};
+	int r = pg_query(p, SQL_MIGRATE_ROLE, args, COUNT_OF(args), e, &rows);
+	if (!r && !pg_affected(rows))
+		r = err_set(e, -ENOENT,
+			    "database: there is no role \"%.63s\" beside the one that migrates "
+			    "(CREATE ROLE)",
+			    role);
+	return r;
+}
+
+static int name_roles(struct pg *p, const char *hub, const char *report, struct err *e)
+{
+	int r = hub ? name_role(p, hub, "hub", e) : 0;
+	if (!r && report)
+		r = name_role(p, report, "report", e);
+	return r ? r : pg_query(p, SQL_MIGRATE_ROLES_APPLY, NULL, 0, e, NULL);
+}
+
+int migrate_roles(struct pg *p, const char *hub, const char *report, struct err *e)
+{
+	int r = pg_begin(p, e);
+	if (r)
+		return r;
+	r = name_roles(p, hub, report, e);
+	if (!r)
+		return pg_commit(p, e);
+	pg_rollback(p);
 	return r;
 }
 

@@ -1,0 +1,1 @@
+SELECT database_roles_apply()
