@@ -2,7 +2,10 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define RANDOM_MAX 32
 
@@ -83,4 +86,17 @@ int crypto_random_hex(size_t n, char *ret)
 	for (size_t i = 0; i < n; i++)
 		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 	return 0;
+}
+
+int crypto_cert_end(struct slice pem, int64_t *ret_us)
+{
+	struct tm tm = {0};
+	BIO *bio = pem.n && pem.n < INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	int r = cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1 ? 0 : -EINVAL;
+	X509_free(cert);
+	BIO_free(bio);
+	if (!r)
+		*ret_us = (int64_t)timegm(&tm) * 1000000;
+	return r;
 }

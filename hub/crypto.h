@@ -24,4 +24,7 @@ must_check int base64_decode(struct slice text, struct buf *out);
 /* n random bytes (at most 32) as lower-case hex with a NUL: a token that nobody can guess. -EIO. */
 must_check int crypto_random_hex(size_t n, char *ret);
 
+/* The first certificate of a PEM text is good until then. -EINVAL: there is none. */
+must_check int crypto_cert_end(struct slice pem, int64_t *ret_us);
+
 #endif

@@ -381,10 +381,12 @@ static void wait_for(struct store *s, int64_t timeout_us, bool also_work)
 {
 	struct timespec until = times_mono_in(timeout_us);
 	pthread_mutex_lock(&s->lock);
+	pulse_pause();
 	/* After an error a stop ends the wait only when there is nothing left to try again for. */
 	while (!(s->stopping && (s->fatal || also_work || !s->nfull)) && !(also_work && s->nfull))
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &until))
 			break;
+	pulse_beat();
 	pthread_mutex_unlock(&s->lock);
 }
 
