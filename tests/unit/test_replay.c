@@ -465,8 +465,9 @@ static const struct replay_difference *find(const struct replay_difference *v, s
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(v[i].rule_id, id) == 0)
 			return &v[i];
+	static const struct replay_difference none;
 	fail_msg("no entry for %s", id);
-	return NULL;
+	return &none;
 }
 
 static void test_the_difference_names_what_is_new_gone_and_moved(void **state)
