@@ -55,14 +55,36 @@ static int add_piece(struct title *t, enum title_kind kind, struct slice text, s
 	return 0;
 }
 
+/* The text from `from` to `to`, cut where "[?" and its "]" stand. */
+static int add_text(struct slice text, size_t from, size_t to, bool *inside, struct err *e,
+		    struct title *t)
+{
+	size_t at = from;
+	int r = 0;
+	for (size_t i = from; i <= to && !r; i++) {
+		bool begins = !*inside && i + 1 < to && text.p[i] == '[' && text.p[i + 1] == '?';
+		bool ends = *inside && i < to && text.p[i] == ']';
+		if (i < to && !begins && !ends)
+			continue;
+		if (i > at)
+			r = add_piece(t, TITLE_TEXT, (struct slice){text.p + at, i - at}, at, e);
+		at = begins ? i + 2 : i + 1;
+		if (!r && (begins || ends)) {
+			*inside = begins;
+			r = add_piece(t, begins ? TITLE_IF_KNOWN : TITLE_END, (struct slice){0}, i,
+				      e);
+		}
+	}
+	return r;
+}
+
 static int parse_pieces(struct slice text, size_t *at, struct err *e, struct title *t)
 {
+	bool inside = false;
 	for (size_t i = 0; i < text.n;) {
 		const char *open = memchr(text.p + i, '{', text.n - i);
 		size_t end = open ? (size_t)(open - text.p) : text.n;
-		int r = end > i ? add_piece(t, TITLE_TEXT, (struct slice){text.p + i, end - i}, i,
-					    e)
-				: 0;
+		int r = add_text(text, i, end, &inside, e, t);
 		*at = end;
 		if (r || !open)
 			return r;
@@ -250,6 +272,31 @@ struct scene {
 	const struct json *saved;
 };
 
+/* As the reading has it, else as it was kept; VALUE_NULL: not known. */
+static struct value field_value(const struct scene *s, struct slice name)
+{
+	const struct value *live = find_field(s->r, name);
+	auto_buf struct buf key;
+	buf_init(&key, FIELD_NAME_MAX + 1);
+	buf_put_slice(&key, name);
+	const struct json *j = live ? NULL : json_get(s->saved, buf_str(&key));
+	return live ? *live : j ? value_of_json(j) : (struct value){.type = VALUE_NULL};
+}
+
+/* Behind "[?…]" if a field in it is not known, else the next piece. */
+static size_t next_piece(const struct title *t, const struct scene *s, size_t i)
+{
+	bool known = true;
+	size_t end = i + 1;
+	if (t->v[i].kind != TITLE_IF_KNOWN)
+		return end;
+	for (; end < t->n && t->v[end].kind != TITLE_END; end++)
+		if (t->v[end].kind == TITLE_FIELD &&
+		    field_value(s, t->v[end].text).type == VALUE_NULL)
+			known = false;
+	return known ? i + 1 : end;
+}
+
 static void put_piece(struct buf *out, const struct scene *s, const struct title_piece *p)
 {
 	static const char *const class_words[][4] = {
@@ -258,6 +305,9 @@ static void put_piece(struct buf *out, const struct scene *s, const struct title
 	const struct grid *g = s->d ? s->d->grid : NULL;
 	const char *text = NULL;
 	switch (p->kind) {
+	case TITLE_IF_KNOWN:
+	case TITLE_END:
+		return;
 	case TITLE_TEXT:
 		put_plain(out, p->text);
 		return;
@@ -278,13 +328,8 @@ static void put_piece(struct buf *out, const struct scene *s, const struct title
 		break;
 	case TITLE_FIELD:
 	default: {
-		auto_buf struct buf name;
-		buf_init(&name, FIELD_NAME_MAX + 1);
-		buf_put_slice(&name, p->text);
-		const struct json *j = json_get(s->saved, buf_str(&name));
-		const struct value *live = find_field(s->r, p->text);
-		struct value v = j ? value_of_json(j) : (struct value){.type = VALUE_NULL};
-		put_value(out, s->lang, live ? live : &v);
+		struct value v = field_value(s, p->text);
+		put_value(out, s->lang, &v);
 		return;
 	}
 	}
@@ -310,7 +355,7 @@ static void render(const struct title *t, enum lang lang, const struct device *d
 	if (saved_fields.n && json_parse(saved_fields, &limits, NULL, &saved))
 		saved = NULL; /* what was kept is of no use; the title says so with a dash */
 	struct scene s = {lang, d, r, saved};
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i = next_piece(t, &s, i))
 		put_piece(&text, &s, &t->v[i]);
 	buf_put(out, text.p, whole_runes(buf_slice(&text), RULE_TITLE_MAX));
 }

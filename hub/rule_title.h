@@ -15,6 +15,8 @@ enum title_kind {
 	TITLE_GRID_NAME,
 	TITLE_GRID_CODE,
 	TITLE_GRID_LEADER,
+	TITLE_IF_KNOWN, /* "[?": what follows is left out if a field in it is not known */
+	TITLE_END,	/* the "]" of that */
 };
 
 struct title_piece {

@@ -936,6 +936,23 @@ static void titles_are_rendered_in_both_languages(void **state)
 	rules_unref(set);
 }
 
+static void a_part_that_is_not_known_is_left_out(void **state)
+{
+	(void)state;
+	struct rules *set = load("rules:\n"
+				 "  - id: a\n"
+				 "    when: f > 1.0\n"
+				 "    kind: x\n"
+				 "    title:\n"
+				 "      zh-CN: \"满[?（{f}%）][?{s}]。\"\n"
+				 "      en: \"[x] full[? ({f} % {s})]\"\n");
+	expect_title(set, LANG_ZH_CN, NULL, "", "满。");
+	expect_title(set, LANG_ZH_CN, NULL, "{\"f\":12}", "满（12%）。");
+	expect_title(set, LANG_EN, NULL, "{\"f\":12}", "[x] full");
+	expect_title(set, LANG_EN, NULL, "{\"f\":12,\"s\":\"y\"}", "[x] full (12 % y)");
+	rules_unref(set);
+}
+
 static void long_titles_are_cut_between_characters(void **state)
 {
 	(void)state;
@@ -987,6 +1004,7 @@ int main(void)
 		cmocka_unit_test(the_report_is_bounded),
 		cmocka_unit_test(the_shipped_packs_are_sound),
 		cmocka_unit_test(titles_are_rendered_in_both_languages),
+		cmocka_unit_test(a_part_that_is_not_known_is_left_out),
 		cmocka_unit_test(long_titles_are_cut_between_characters),
 	};
 	return cmocka_run_group_tests_name("rule", tests, NULL, NULL);
