@@ -68,9 +68,20 @@ static bool is_prefix(struct slice name)
 	return false;
 }
 
+/* `type(x) == double`: a type, unless a device sends a field of that name. */
+static bool is_type(const struct rule_names *n, struct slice name)
+{
+	for (int t = CEL_NULL; t < CEL_ERROR; t++)
+		if (slice_is(name, cel_type_names[t]))
+			return !rule_words_find(n->words, name);
+	return false;
+}
+
 static int slot_of(void *ctx, struct slice name)
 {
 	struct rule_names *n = ctx;
+	if (is_type(n, name))
+		return -1;
 	if (memchr(name.p, '.', name.n))
 		return n->inside ? -1 : remembered_slot(n, name);
 	if (is_prefix(name) || (n->inside && slice_is(name, "now")))

@@ -342,6 +342,18 @@ static void a_missing_field_or_an_error_holds(void **state)
 	bench_done(&b);
 }
 
+static void a_type_is_a_type(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_new(&b, PACK(RULE("a", "when: type(fill_pct) == double")));
+	say(&b, 1, &(struct named){"fill_pct", VALUE_OF_INT(5)}, 1);
+	assert_int_equal(b.n, 0);
+	say(&b, 2, &(struct named){"fill_pct", VALUE_OF_DOUBLE(5.0)}, 1);
+	assert_int_equal(b.n, 1);
+	bench_done(&b);
+}
+
 static void events_have_no_state(void **state)
 {
 	(void)state;
@@ -984,6 +996,7 @@ int main(void)
 		cmocka_unit_test(a_late_reading_moves_nothing_back),
 		cmocka_unit_test(a_clock_put_back_by_days_counts_from_now),
 		cmocka_unit_test(a_missing_field_or_an_error_holds),
+		cmocka_unit_test(a_type_is_a_type),
 		cmocka_unit_test(events_have_no_state),
 		cmocka_unit_test(silence_neither_fires_nor_recovers),
 		cmocka_unit_test(only_rules_of_the_class_are_looked_at),
