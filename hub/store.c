@@ -22,7 +22,9 @@
 #define REGISTRY_POLL_US (400 * TIMES_MS)
 #define MEMORIES_CHUNK 5000 /* rows */
 #define MARKERS_GRACE_US (2 * TIMES_SEC)
-#define REFUSALS 3 /* of a batch; then it is written row by row */
+#define REFUSALS 3		 /* of a batch; then it is written row by row */
+#define STALL_US (5 * TIMES_SEC) /* at the end, without a commit: what is left stays in the spool \
+				  */
 #define RETRY_FIRST_US (200 * TIMES_MS)
 #define RETRY_LAST_US (10 * TIMES_SEC)
 
@@ -38,6 +40,7 @@ struct store {
 	size_t nempty, nfull;
 	bool stopping;
 	int64_t give_up_us; /* 0 = never */
+	int64_t moved_us;   /* when the last batch was committed, or the end began */
 	struct store_changes *changes, **changes_end;
 	struct pg *abort_me; /* the connection while a request may be under way */
 
@@ -299,6 +302,7 @@ static void batch_is_in(struct store *s, const struct store_result *res)
 	batch_reset(b);
 	pthread_mutex_lock(&s->lock);
 	s->empty[s->nempty++] = b;
+	s->moved_us = times_mono_us();
 	pthread_cond_broadcast(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -480,11 +484,16 @@ struct store_changes *store_take_changes(struct store *s)
 	return c;
 }
 
+/* Under the lock: the end's time is over, or the database takes nothing any more. */
+static bool given_up(const struct store *s)
+{
+	return s->give_up_us && times_mono_us() >= MIN_OF(s->give_up_us, s->moved_us + STALL_US);
+}
+
 struct batch *store_batch(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (!s->nempty && !s->stopping && !s->fatal &&
-	       !(s->give_up_us && times_mono_us() >= s->give_up_us)) {
+	while (!s->nempty && !s->stopping && !s->fatal && !given_up(s)) {
 		pulse_beat(); /* the caller's: to wait for the database is not to be stuck */
 		struct timespec until = times_mono_in(REGISTRY_POLL_US);
 		pthread_cond_timedwait(&s->wake, &s->lock, &until);
@@ -506,6 +515,7 @@ void store_give_up_at(struct store *s, int64_t until_us)
 {
 	pthread_mutex_lock(&s->lock);
 	s->give_up_us = until_us;
+	s->moved_us = times_mono_us();
 	pthread_cond_broadcast(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -533,8 +543,8 @@ static void wait_drained(struct store *s, int64_t grace_us)
 	s->stopping = true;
 	pthread_cond_broadcast(&s->wake);
 	int64_t deadline = now + (cannot_wait(s) ? grace_us : MIN_OF(grace_us, MARKERS_GRACE_US));
-	while (s->nfull && !s->fatal && times_mono_us() < deadline) {
-		struct timespec until = times_mono_in(TIMES_SEC);
+	while (s->nfull && !s->fatal && !given_up(s) && times_mono_us() < deadline) {
+		struct timespec until = times_mono_in(REGISTRY_POLL_US);
 		pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	}
 	if (cannot_wait(s))

@@ -127,6 +127,21 @@ def test_stops_soon_when_the_database_hangs(make_hub, own_postgres, make_databas
         own_postgres.go_on()
 
 
+def test_stops_soon_when_the_database_hangs_and_messages_wait(make_hub, own_postgres, make_database, publisher):
+    db = make_database(own_postgres)
+    hub = make_hub(grids=GRIDS, devices=BINS, rules={}, db=db, conf={"database": {"timeout": "60s"}})
+    own_postgres.pause()
+    publisher.publish_many((TELE, {"n": n}) for n in range(500))
+    try:
+        began = time.monotonic()
+        assert hub.stop(40) == 0
+        assert time.monotonic() - began < 15
+    finally:
+        own_postgres.go_on()
+    hub.start()
+    wait_until(lambda: count(db) == 500, why="what stood in the spool")
+
+
 def test_a_removed_device_is_not_registered_again_and_again(make_hub, database, publisher):
     hub = make_hub(grids=GRIDS, rules={}, conf={"intake": {"unknown": "register"}})
     rev = "SELECT registry_rev FROM district"
