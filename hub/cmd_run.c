@@ -24,8 +24,9 @@ static const char help[] =
 	"grid leaders. Logs are logfmt on stderr.\n\n"
 	"Signals: SIGTERM, SIGINT stop intake, work off the spool, finish alerts under way and "
 	"exit; a second one exits\n"
-	"at once (nothing is lost: the rest stands in the spool and the outbox). SIGHUP reads the "
-	"rules again and\n"
+	"at once (nothing is lost: the rest stands in the spool and the outbox). SIGHUP reads "
+	"rules and "
+	"endpoints (with their secrets) again and\n"
 	"keeps the old ones if the new are bad.\n\n"
 	"Under systemd (Type=notify) it says when it takes messages in, how it is, and that no "
 	"thread "
@@ -125,6 +126,14 @@ static void reload_rules(struct hub *h)
 	health_set(HEALTH_RULES, HEALTH_OK, NULL);
 }
 
+static void reload_endpoints(struct hub *h)
+{
+	struct err e = {0};
+	if (notify_reload_endpoints(h->notify, &e))
+		log_error("run", KM("the new endpoints are bad, the old ones stay in force"),
+			  KS("error", e.msg));
+}
+
 /* From the end of the path to its beginning, so that each part finds the next one ready. */
 static int start(struct hub *h, struct err *e)
 {
@@ -199,6 +208,7 @@ static void wait_for_end(struct hub *h, const sigset_t *set)
 	while ((sig = next_signal(h, set)) == SIGHUP) {
 		ready_reloading();
 		reload_rules(h);
+		reload_endpoints(h);
 		ready_reloaded(&h->ready);
 	}
 	h->stopping = true;

@@ -180,7 +180,21 @@ void endpoints_done(struct endpoints *all)
 	for (size_t i = 0; i < all->n; i++)
 		endpoint_done(&all->list[i]);
 	free(all->list);
+	config_free(all->own);
 	*all = (struct endpoints){0};
+}
+
+int endpoints_reload(const char *path, struct err *e, struct endpoints *ret)
+{
+	struct config *conf = NULL;
+	int rc = config_load(path, e, &conf);
+	if (!rc)
+		rc = endpoints_load(conf, e, ret);
+	if (rc)
+		config_free(conf);
+	else
+		ret->own = conf;
+	return rc;
 }
 
 const struct endpoint *endpoints_find(const struct endpoints *all, struct slice name)

@@ -1,7 +1,7 @@
 /*
  * endpoint: what the configuration says about the receivers, made ready to send: adapter found, URL
  * and secrets read from their files and checked. Read once; immutable afterwards, so that any
- * thread may read it. A changed secret or URL file takes effect at the next start of the hub.
+ * thread may read it. A changed secret or URL file takes effect when they are read anew (SIGHUP).
  */
 #ifndef GRIDHUB_ENDPOINT_H
 #define GRIDHUB_ENDPOINT_H
@@ -30,9 +30,13 @@ struct endpoints {
 	struct endpoint *list; /* owned */
 	size_t n;
 	const struct config *conf;
+	struct config *own; /* freed with them; NULL: conf is somebody else's */
 };
 must_check int endpoints_load(const struct config *conf, struct err *e, struct endpoints *ret);
 void endpoints_done(struct endpoints *all); /* safe on a zeroed struct */
+/* From the configuration as it stands in the file at that path now. Errors also as config_load's.
+ */
+must_check int endpoints_reload(const char *path, struct err *e, struct endpoints *ret);
 const struct endpoint *endpoints_find(const struct endpoints *all, struct slice name);
 
 /* Its URL as people may see it: no user, password or query; of one from a file, no path either. */

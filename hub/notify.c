@@ -21,6 +21,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "notify_bundle.h"
+#include "notify_receivers.h"
 #include "pg.h"
 #include "retry.h"
 #include "times.h"
@@ -34,32 +35,26 @@
 #define GATHER_US (5 * TIMES_MS) /* results are recorded so long after they came, at most */
 #define ROOM_MAX (1024 * 1024)
 
-enum { WOKEN = 1, STOPPING = 2 };
+enum { WOKEN = 1, STOPPING = 2, REFUSED = 4 };
 
-/* Beside conf->endpoints. */
-struct receiver {
-	size_t in_flight;
-	struct pace pace;
-	struct log_repeat failing, dying; /* attempts that fail, alerts that die */
-};
+static const char refused_why[] =
+	"the new endpoints are bad, the old ones stay in force (see the log)";
 
 struct notify {
 	_Atomic unsigned flags; /* any thread */
-	pthread_mutex_t lock;	/* of rules */
+	pthread_mutex_t lock;	/* of rules and fresh */
 	struct rules *rules;
+	struct endpoints fresh; /* to be used; conf NULL: there are none */
 	pthread_t thread;
 	const struct config *conf;
-	struct endpoints endpoints;
-	struct receiver *receivers;
+	struct receivers receivers;
 	struct notify_store *store;
 	struct sender *sender;
 	struct notify_job *jobs;
 	struct notify_job **pick; /* room for a selection of jobs */
-	size_t njobs, share, nreceivers;
+	size_t njobs, share;
 	int64_t bundle_at, claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
 	int64_t done_us; /* when the first of what is done and not recorded came in */
-	int circuits_open;
-	struct receiver unknown; /* all names that the configuration lacks */
 	struct log_repeat db_failing;
 };
 
@@ -72,9 +67,9 @@ static size_t pick_jobs(struct notify *n, enum notify_state state, size_t max)
 	return found;
 }
 
-static struct receiver *receiver_of(struct notify *n, const struct endpoint *p)
+static struct receiver *receiver_of(struct notify *n, const struct notify_job *j)
 {
-	return &n->receivers[p - n->endpoints.list];
+	return notify_receivers_of(&n->receivers, j->endpoint);
 }
 
 /* ---- the database, and that it may be away ---- */
@@ -117,12 +112,12 @@ static void db_works(struct notify *n)
 
 /* ---- results ---- */
 
-static void report(struct notify *n, const struct notify_job *j, const struct endpoint *p)
+static void report(struct notify *n, const struct notify_job *j)
 {
 	static const enum metric counter[] = {M_WEBHOOK_OK, M_WEBHOOK_RETRY, M_WEBHOOK_DEAD};
 	static const char *const what[] = {"delivered", "not delivered, will retry",
 					   "not delivered, dead letter"};
-	struct receiver *r = p ? receiver_of(n, p) : &n->unknown;
+	struct receiver *r = receiver_of(n, j);
 	struct log_repeat *told = j->result == NOTIFY_DEAD ? &r->dying : &r->failing;
 	metric_add(counter[j->result], 1);
 	if (j->result == NOTIFY_ACCEPTED) {
@@ -142,14 +137,13 @@ static void report(struct notify *n, const struct notify_job *j, const struct en
 	       KS("why", j->detail), KI("attempt", j->attempts + 1), KI("not_logged", held));
 }
 
-static void answered(struct notify *n, const struct notify_job *j, const struct endpoint *p)
+static void answered(struct notify *n, const struct notify_job *j)
 {
-	struct pace *pace = &receiver_of(n, p)->pace;
+	struct pace *pace = &receiver_of(n, j)->pace;
 	uint64_t seed = hash64(j->message_id, (uint64_t)j->attempts);
 	if (!pace_answer(pace, !j->unwell, j->rest_us, seed, times_mono_us()))
 		return;
-	n->circuits_open += pace_open(pace) ? 1 : -1;
-	metric_set(M_CIRCUITS_OPEN, (uint64_t)n->circuits_open);
+	metric_set(M_CIRCUITS_OPEN, notify_receivers_failing(&n->receivers));
 	if (pace_open(pace))
 		log_warn("notify",
 			 KM("a receiver fails; its alerts wait, one is tried now and then"),
@@ -163,12 +157,15 @@ static void take_results(struct notify *n)
 	struct sender_result r;
 	while (sender_take(n->sender, &r)) {
 		struct notify_job *j = r.user;
-		const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
-		receiver_of(n, p)->in_flight--;
+		struct receiver *from = receiver_of(n, j);
+		from->in_flight -= from->in_flight > 0; /* it may be new under its name */
 		n->done_us = n->done_us ? n->done_us : times_mono_us();
-		notify_job_judge(j, p, n->conf->notify.retry_scale_pct, &r);
-		report(n, j, p);
-		answered(n, j, p);
+		notify_job_judge(j, j->to, n->conf->notify.retry_scale_pct, &r);
+		report(n, j);
+		if (from != &n->receivers.unknown)
+			answered(n, j);
+		notify_receivers_ended(&n->receivers, j->to);
+		j->to = NULL;
 	}
 }
 
@@ -210,19 +207,21 @@ static void send_job(struct notify *n, struct notify_job *j)
 {
 	struct sender_request request;
 	int64_t scale = n->conf->notify.retry_scale_pct;
-	const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
+	const struct endpoints *all = &n->receivers.now;
+	const struct endpoint *p = endpoints_find(all, j->endpoint);
 	if (j->state == NOTIFY_SENDING && !p)
 		notify_job_retry(j, scale, 0, "the configuration has no endpoint of that name");
 	else if (j->state == NOTIFY_SENDING &&
-		 notify_job_compose(j, p, n->conf, times_now_us(), &request) == 0) {
+		 notify_job_compose(j, p, all->conf, times_now_us(), &request) == 0) {
 		if (sender_start(n->sender, &request) == 0) {
-			receiver_of(n, p)->in_flight++;
-			pace_take(&receiver_of(n, p)->pace, times_mono_us());
+			j->to = p;
+			receiver_of(n, j)->in_flight++;
+			pace_take(&receiver_of(n, j)->pace, times_mono_us());
 			return;
 		}
 		notify_job_retry(j, scale, 0, "out of memory");
 	}
-	report(n, j, p);
+	report(n, j);
 }
 
 static size_t room_of(const struct notify *n, const struct receiver *r, int64_t now_us)
@@ -236,11 +235,11 @@ static void put_room(const struct notify *n, struct buf *out)
 {
 	int64_t now = times_mono_us();
 	buf_putc(out, '{');
-	for (size_t i = 0; i < n->endpoints.n; i++) {
-		size_t room = room_of(n, &n->receivers[i], now);
+	for (size_t i = 0; i < n->receivers.now.n; i++) {
+		size_t room = room_of(n, &n->receivers.list[i], now);
 		if (room == n->share)
 			continue;
-		json_put_key(out, n->endpoints.list[i].conf->name);
+		json_put_key(out, n->receivers.now.list[i].conf->name);
 		buf_printf(out, "%zu", room);
 	}
 	buf_putc(out, '}');
@@ -277,9 +276,8 @@ static bool claim_share(struct notify *n)
 	db_works(n);
 	for (size_t i = 0; i < got; i++) {
 		struct notify_job *j = n->pick[i];
-		const struct endpoint *p = endpoints_find(&n->endpoints, j->endpoint);
-		if (p && j->state == NOTIFY_SENDING &&
-		    !pace_ready(&receiver_of(n, p)->pace, times_mono_us(), 1))
+		if (j->state == NOTIFY_SENDING &&
+		    !pace_ready(&receiver_of(n, j)->pace, times_mono_us(), 1))
 			n->pick[kept++] = j;
 		else
 			send_job(n, j);
@@ -293,8 +291,8 @@ static bool claim_share(struct notify *n)
 static void look_when_ready(struct notify *n)
 {
 	int64_t now = times_mono_us();
-	for (size_t i = 0; i < n->endpoints.n; i++) {
-		int64_t at = pace_next(&n->receivers[i].pace, now);
+	for (size_t i = 0; i < n->receivers.now.n; i++) {
+		int64_t at = pace_next(&n->receivers.list[i].pace, now);
 		if (at > now)
 			n->claim_at = MIN_OF(n->claim_at, at);
 	}
@@ -309,7 +307,7 @@ static void bundle(struct notify *n)
 	struct rules *rules = rules_ref(n->rules);
 	pthread_mutex_unlock(&n->lock);
 	while (done.more) {
-		if (notify_bundle(n->store, rules_calendar(rules), &e, &done)) {
+		if (notify_bundle(n->store, &n->receivers.now, rules_calendar(rules), &e, &done)) {
 			db_failed(n, &e);
 			break;
 		}
@@ -341,10 +339,12 @@ static void claim(struct notify *n)
 
 /* ---- gauges and health ---- */
 
-static void set_health(const struct notify_gauges *g)
+static void set_health(const struct notify *n, const struct notify_gauges *g)
 {
 	char why[192];
-	if (g->disabled[0])
+	if (atomic_load(&n->flags) & REFUSED)
+		snprintf(why, sizeof why, "%s", refused_why);
+	else if (g->disabled[0])
 		snprintf(why, sizeof why, "endpoint %s is disabled and alerts wait for it",
 			 g->disabled);
 	else if (g->overdue_us > OVERDUE_US)
@@ -358,9 +358,9 @@ static void set_health(const struct notify_gauges *g)
 static void failing_receivers(const struct notify *n, struct buf *out)
 {
 	pg_array_begin(out);
-	for (size_t i = 0; i < n->endpoints.n; i++)
-		if (pace_open(&n->receivers[i].pace))
-			pg_array_str(out, slice_of(n->endpoints.list[i].conf->name));
+	for (size_t i = 0; i < n->receivers.now.n; i++)
+		if (pace_open(&n->receivers.list[i].pace))
+			pg_array_str(out, slice_of(n->receivers.now.list[i].conf->name));
 	pg_array_end(out);
 }
 
@@ -384,10 +384,32 @@ static void refresh_gauges(struct notify *n)
 	n->gauges_at = now + MAX_OF(GAUGES_US, (now - start) * GAUGES_COST);
 	metric_set(M_OUTBOX_PENDING, (uint64_t)g.pending);
 	metric_set(M_OUTBOX_DEAD, (uint64_t)g.dead);
-	set_health(&g);
+	set_health(n, &g);
 }
 
 /* ---- the thread ---- */
+
+/* Requests under way go on as they were made. */
+static void use_fresh_endpoints(struct notify *n)
+{
+	struct endpoints fresh = {0};
+	pthread_mutex_lock(&n->lock);
+	if (n->fresh.conf && notify_receivers_settled(&n->receivers)) {
+		fresh = n->fresh;
+		n->fresh = (struct endpoints){0};
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (!fresh.conf)
+		return;
+	if (notify_receivers_change(&n->receivers, &fresh, sender_in_flight(n->sender))) {
+		log_error("notify", KM("no memory for the new endpoints, the old ones stay"));
+		endpoints_done(&fresh);
+		return;
+	}
+	log_info("notify", KM("endpoints read anew"), KI("endpoints", n->receivers.now.n));
+	metric_set(M_CIRCUITS_OPEN, notify_receivers_failing(&n->receivers));
+	n->claim_at = 0;
+}
 
 static void wait_for_work(struct notify *n)
 {
@@ -438,6 +460,7 @@ static void *run(void *arg)
 {
 	struct notify *n = arg;
 	while (!stopping(n)) {
+		use_fresh_endpoints(n);
 		if (!n->stop_at)
 			claim(n);
 		if (!n->stop_at)
@@ -457,14 +480,12 @@ static void notify_free(struct notify *n)
 		return;
 	sender_free(n->sender);
 	notify_store_free(n->store);
-	endpoints_done(&n->endpoints);
+	notify_receivers_done(&n->receivers);
+	endpoints_done(&n->fresh);
 	for (size_t i = 0; n->jobs && i < n->njobs; i++)
 		notify_job_done(&n->jobs[i]);
-	for (size_t i = 0; n->receivers && i < n->nreceivers; i++)
-		pace_done(&n->receivers[i].pace);
 	free(n->jobs);
 	free(n->pick);
-	free(n->receivers);
 	rules_unref(n->rules);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
@@ -477,15 +498,10 @@ static int notify_alloc(struct notify *n, struct err *e)
 	n->jobs = calloc(n->njobs, sizeof *n->jobs);
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what it holds */
 	n->pick = calloc(n->njobs, sizeof *n->pick);
-	n->receivers = calloc(n->conf->nendpoints + 1, sizeof *n->receivers);
-	if (!n->jobs || !n->pick || !n->receivers || sender_new(n->njobs, &n->sender))
+	if (!n->jobs || !n->pick || sender_new(n->njobs, &n->sender))
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n->njobs; i++)
 		notify_job_init(&n->jobs[i]);
-	for (; n->nreceivers < n->endpoints.n; n->nreceivers++)
-		if (pace_init(&n->receivers[n->nreceivers].pace,
-			      n->endpoints.list[n->nreceivers].limits))
-			return err_set(e, -ENOMEM, "out of memory");
 	return notify_store_new(n->conf, e, &n->store);
 }
 
@@ -517,7 +533,10 @@ int notify_start(const struct config *conf, struct rules *rules, struct err *e, 
 	n->conf = conf;
 	n->rules = rules_ref(rules);
 	pthread_mutex_init(&n->lock, NULL);
-	int rc = endpoints_load(conf, e, &n->endpoints);
+	struct endpoints first = {0};
+	int rc = endpoints_load(conf, e, &first);
+	if (!rc && notify_receivers_init(&n->receivers, &first))
+		rc = err_set(e, -ENOMEM, "out of memory");
 	if (!rc)
 		rc = notify_alloc(n, e);
 	if (!rc) {
@@ -531,6 +550,26 @@ int notify_start(const struct config *conf, struct rules *rules, struct err *e, 
 		return rc;
 	}
 	*ret = n;
+	return 0;
+}
+
+int notify_reload_endpoints(struct notify *n, struct err *e)
+{
+	struct endpoints fresh = {0}, unused;
+	int rc = endpoints_reload(n->conf->path, e, &fresh);
+	metric_add(rc ? M_ENDPOINT_RELOADS_BAD : M_ENDPOINT_RELOADS, 1);
+	if (rc) {
+		atomic_fetch_or(&n->flags, REFUSED);
+		health_set(HEALTH_NOTIFY, HEALTH_DEGRADED, refused_why);
+		return rc;
+	}
+	pthread_mutex_lock(&n->lock);
+	unused = n->fresh;
+	n->fresh = fresh;
+	pthread_mutex_unlock(&n->lock);
+	endpoints_done(&unused);
+	atomic_fetch_and(&n->flags, ~(unsigned)REFUSED);
+	sender_wake(n->sender);
 	return 0;
 }
 

@@ -22,6 +22,10 @@ must_check int notify_start(const struct config *conf, struct rules *rules, stru
 			    struct notify **ret);
 /* Any thread: these from now on. */
 void notify_use_rules(struct notify *n, struct rules *rules);
+/* One thread at a time: read the endpoints of the configuration file anew, with their URLs,
+ * secrets, templates and rates; from the next request on. If anything in the file is bad the old
+ * ones stay, health says so, and e says why (errors as config_load's and notify_start's). */
+must_check int notify_reload_endpoints(struct notify *n, struct err *e);
 /* Any thread: there may be something new in the outbox. Never blocks. */
 void notify_wake(struct notify *n);
 /* Finish what is in flight (at most notify.stop_grace), then end the thread and free. NULL is fine.

@@ -39,11 +39,10 @@ static struct slice text_or_null(const struct pg_rows *rows, size_t i, size_t co
 }
 
 /* A receiver that keeps an incident of each case could not close what a digest opened. */
-static bool wants_each(const struct config *conf, struct slice endpoint)
+static bool wants_each(const struct endpoints *all, struct slice endpoint)
 {
-	const struct endpoint_conf *c = endpoint.p ? config_endpoint(conf, endpoint) : NULL;
-	const struct webhook_adapter *a = c ? webhook_adapter_find(slice_of(c->dialect)) : NULL;
-	return a && a->by_case;
+	const struct endpoint *p = endpoint.p ? endpoints_find(all, endpoint) : NULL;
+	return p && p->adapter->by_case;
 }
 
 static struct bundle_item item_of(const struct pg_rows *rows, size_t i)
@@ -142,8 +141,9 @@ static int write_down(struct notify_store *s, const struct bundle *b,
 	return rc;
 }
 
-static int bundle_rows(struct notify_store *s, const struct pg_rows *rows, struct bundle *b,
-		       struct err *e, struct notify_bundled *ret)
+static int bundle_rows(struct notify_store *s, const struct endpoints *endpoints,
+		       const struct pg_rows *rows, struct bundle *b, struct err *e,
+		       struct notify_bundled *ret)
 {
 	const struct config *conf = notify_store_conf(s);
 	size_t n = pg_count(rows);
@@ -156,7 +156,7 @@ static int bundle_rows(struct notify_store *s, const struct pg_rows *rows, struc
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
 		items[i] = item_of(rows, i);
-		items[i].alone = wants_each(conf, items[i].endpoint);
+		items[i].alone = wants_each(endpoints, items[i].endpoint);
 	}
 	int rc = bundle_run(b, items, n, &how);
 	if (rc)
@@ -170,8 +170,8 @@ static int bundle_rows(struct notify_store *s, const struct pg_rows *rows, struc
 }
 
 /* Within a transaction. */
-static int bundle_due(struct notify_store *s, const struct calendar *calendar, struct err *e,
-		      struct notify_bundled *ret)
+static int bundle_due(struct notify_store *s, const struct endpoints *endpoints,
+		      const struct calendar *calendar, struct err *e, struct notify_bundled *ret)
 {
 	auto_rows struct pg_rows *rows = NULL;
 	auto_buf struct buf holidays;
@@ -186,17 +186,17 @@ static int bundle_due(struct notify_store *s, const struct calendar *calendar, s
 		return rc;
 	struct bundle b;
 	bundle_init(&b);
-	rc = bundle_rows(s, rows, &b, e, ret);
+	rc = bundle_rows(s, endpoints, rows, &b, e, ret);
 	bundle_done(&b);
 	return rc;
 }
 
-int notify_bundle(struct notify_store *s, const struct calendar *calendar, struct err *e,
-		  struct notify_bundled *ret)
+int notify_bundle(struct notify_store *s, const struct endpoints *endpoints,
+		  const struct calendar *calendar, struct err *e, struct notify_bundled *ret)
 {
 	int rc = notify_store_begin(s, e);
 	if (rc)
 		return rc;
-	rc = bundle_due(s, calendar, e, ret);
+	rc = bundle_due(s, endpoints, calendar, e, ret);
 	return notify_store_end(s, rc, e);
 }

@@ -5,6 +5,7 @@
 #ifndef GRIDHUB_NOTIFY_BUNDLE_H
 #define GRIDHUB_NOTIFY_BUNDLE_H
 
+#include "endpoint.h"
 #include "notify_store.h"
 #include "schedule.h"
 
@@ -15,7 +16,8 @@ struct notify_bundled {
 };
 
 /* calendar: of holidays; NULL: there are none. Errors as notify_store's. */
-must_check int notify_bundle(struct notify_store *s, const struct calendar *calendar, struct err *e,
+must_check int notify_bundle(struct notify_store *s, const struct endpoints *endpoints,
+			     const struct calendar *calendar, struct err *e,
 			     struct notify_bundled *ret);
 
 #endif

@@ -22,6 +22,7 @@ struct notify_job {
 	int64_t outbox_id, case_id, created_us;
 	int attempts; /* before this one */
 	char lease[NOTIFY_LEASE_MAX];
+	const struct endpoint *to; /* that the request under way was made from */
 	struct slice message_id, endpoint, event, alert; /* in mem */
 	struct arena mem;
 	struct webhook_request request;

@@ -69,16 +69,36 @@ int64_t pace_next(const struct pace *p, int64_t now_us)
 	return p->trial ? INT64_MAX : at;
 }
 
-void pace_take(struct pace *p, int64_t now_us)
+static void note(struct pace *p, int64_t sent_us)
 {
 	for (size_t i = 0; i < PACE_LIMITS; i++) {
 		struct pace_log *l = &p->logs[i];
 		if (!l->limit.n)
 			continue;
-		l->sent_us[l->next] = now_us;
+		l->sent_us[l->next] = sent_us;
 		l->next = (l->next + 1) % l->limit.n;
 	}
+}
+
+void pace_take(struct pace *p, int64_t now_us)
+{
+	note(p, now_us);
 	p->trial = pace_open(p);
+}
+
+void pace_inherit(struct pace *p, const struct pace *before)
+{
+	const struct pace_log *l = &before->logs[0];
+	for (size_t i = 1; i < PACE_LIMITS; i++)
+		if (before->logs[i].limit.n > l->limit.n)
+			l = &before->logs[i];
+	for (uint32_t k = 0; k < l->limit.n; k++)
+		note(p, l->sent_us[(l->next + k) % l->limit.n]);
+	p->open_until_us = before->open_until_us;
+	p->open_for_us = before->open_for_us;
+	p->rest_until_us = before->rest_until_us;
+	p->failures = before->failures;
+	p->trial = before->trial;
 }
 
 static bool fail(struct pace *p, uint64_t seed, int64_t now_us)

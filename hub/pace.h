@@ -58,6 +58,9 @@ void pace_take(struct pace *p, int64_t now_us);
 /* Its answer: works, or the receiver is unwell; rest_us: it wants nothing for so long. seed: for
  * the jitter of a circuit that opens. True when the circuit opened or closed with it. */
 bool pace_answer(struct pace *p, bool works, int64_t rest_us, uint64_t seed, int64_t now_us);
+/* Fresh from pace_init, of the same receiver as `before`, whose limits were others: what it has
+ * sent and how it fares goes on. */
+void pace_inherit(struct pace *p, const struct pace *before);
 /* No answer will come (broken off by us). */
 void pace_forget(struct pace *p);
 bool pace_open(const struct pace *p); /* the circuit */

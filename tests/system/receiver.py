@@ -271,6 +271,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
+    def half_closed(self, _):
+        """FIN instead of an answer, and go on listening."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.server.receiver.nap(120)
+        self.close_connection = True
+
+    def half_answer(self, _):
+        """FIN in the middle of the head."""
+        self.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
+        self.half_closed(_)
+
+    def hang_up(self, _):
+        """Accept, and then close a connection that the client takes for one that lives on."""
+        self.answer(200)
+        self.close_connection = True
+
     def drip(self, data):
         for byte in data:
             try:
@@ -325,6 +341,9 @@ BEHAVIOURS = {
     "status": _Handler.status,
     "retry_after": _Handler.retry_after,
     "redirect": _Handler.redirect,
+    "half_closed": _Handler.half_closed,
+    "half_answer": _Handler.half_answer,
+    "hang_up": _Handler.hang_up,
     "silent": _Handler.silent,
     "reset": _Handler.reset,
     "slow_head": _Handler.slow_head,

@@ -148,6 +148,29 @@ static void a_trial_that_was_broken_off_may_be_made_again(void **state)
 	pace_done(&p);
 }
 
+static void other_limits_inherit_what_was_sent(void **state)
+{
+	(void)state;
+	static const struct pace_limit before[PACE_LIMITS] = {{20, TIMES_MIN}, {5, TIMES_SEC}};
+	static const struct pace_limit after[PACE_LIMITS] = {{10, TIMES_MIN}};
+	struct pace p, q, r;
+	assert_int_equal(pace_init(&p, before), 0);
+	assert_int_equal(pace_init(&q, after), 0);
+	assert_int_equal(pace_init(&r, before), 0);
+	for (int i = 0; i < 7; i++)
+		pace_take(&p, TIMES_DAY + i * TIMES_SEC);
+	pace_inherit(&q, &p);
+	assert_int_equal(pace_ready(&q, TIMES_DAY + 10 * TIMES_SEC, 99), 3);
+	assert_int_equal(pace_ready(&q, TIMES_DAY + 61 * TIMES_SEC, 99), 5);
+	fail_times(&q, PACE_FAILURES, TIMES_DAY);
+	pace_inherit(&r, &q);
+	assert_true(pace_open(&r));
+	assert_int_equal(pace_ready(&r, TIMES_DAY, 99), 0);
+	pace_done(&p);
+	pace_done(&q);
+	pace_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +180,7 @@ int main(void)
 		cmocka_unit_test(late_failures_of_others_do_not_lengthen_it),
 		cmocka_unit_test(the_wait_grows_and_has_an_end),
 		cmocka_unit_test(a_rest_that_was_asked_for_is_given),
+		cmocka_unit_test(other_limits_inherit_what_was_sent),
 		cmocka_unit_test(a_trial_that_was_broken_off_may_be_made_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
