@@ -341,6 +341,8 @@ static int release_held(struct store *s, struct err *e)
 		return r;
 	metric_add(M_CASES_OPENED, (uint64_t)res.opened);
 	metric_add(M_CASES_FOLDED, (uint64_t)res.folded);
+	metric_add(M_CASES_RECOVERED, (uint64_t)res.recovered);
+	metric_add(M_CASES_HELD, (uint64_t)res.held);
 	if (res.alerts)
 		s->hooks.committed(s->hooks.ctx, NULL, (size_t)res.alerts);
 	return 0;

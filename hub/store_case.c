@@ -99,7 +99,7 @@ static int write_outages(struct store_writing *w, int64_t batch)
 	w->res->opened += pg_i64(rows, 0, 0);
 	w->res->recovered += pg_i64(rows, 0, 1);
 	w->res->held += pg_i64(rows, 0, 2);
-	w->res->alerts += pg_i64(rows, 0, 0) + pg_i64(rows, 0, 1);
+	w->res->alerts += pg_i64(rows, 0, 3);
 	return 0;
 }
 

@@ -10,18 +10,19 @@ WITH given AS (
 ), back AS (
     DELETE FROM held_case h
     WHERE h.district_id = $1
-      AND NOT EXISTS (SELECT 1 FROM given t WHERE t.device_id = h.device_id AND t.rule_id = h.rule_id)
-      AND (h.cause IS NULL OR EXISTS (SELECT 1 FROM grid_case c WHERE c.district_id = $1 AND c.id = h.cause
-                                      AND (c.state = 9 OR c.recovered_at < now() - interval '5 minutes')))
-      AND (NOT h.outage OR outage_above($1, h.device_id) IS NULL)
-      AND silenced_until($1, h.device_id, h.grid_id, h.kind, h.rule_id, now(), true) IS NULL
+      AND NOT EXISTS (SELECT 1 FROM given) -- only when asked for it: all that is held is looked at
+      AND CASE WHEN h.cause IS NOT NULL AND NOT EXISTS (
+                        SELECT 1 FROM grid_case c WHERE c.district_id = $1 AND c.id = h.cause
+                        AND (c.state = 9 OR c.recovered_at < now() - interval '5 minutes')) THEN false
+               WHEN h.outage AND outage_above($1, h.device_id) IS NOT NULL THEN false
+               ELSE silenced_until($1, h.device_id, h.grid_id, h.kind, h.rule_id, now(), true) IS NULL END
     RETURNING device_id, rule_id, grid_id, kind, severity, title, fields, true, n, first_us, last_us, 0::bigint, endpoint,
               alert, '', false, true, outage
 ), a AS (
     SELECT * FROM given UNION ALL SELECT * FROM back
 ), stopped AS MATERIALIZED (
     SELECT * FROM (
-        SELECT a.device_id, a.rule_id, a.first_us,
+        SELECT a.device_id, a.rule_id, a.first_us, a.recovered_us AS over_us,
                CASE WHEN a.outage THEN outage_above($1, a.device_id) END AS cause,
                CASE WHEN EXISTS (SELECT 1 FROM silence s WHERE s.district_id = $1 AND s.maintenance AND s.to_at > now())
                     THEN silenced_until($1, a.device_id, a.grid_id, a.kind, a.rule_id, now(), true) END AS until
@@ -40,16 +41,19 @@ WITH given AS (
         n = h.n + excluded.n, last_us = excluded.last_us, cause = excluded.cause
     RETURNING 1
 ), affected AS (
-    INSERT INTO case_affected (district_id, case_id, device_id, rule_id, from_at)
-    SELECT $1, cause, device_id, rule_id, ts_from_us(first_us) FROM stopped WHERE cause IS NOT NULL
-    ON CONFLICT (district_id, case_id, device_id, rule_id) DO UPDATE SET to_at = NULL
+    INSERT INTO case_affected (district_id, case_id, device_id, rule_id, from_at, to_at)
+    SELECT $1, cause, device_id, rule_id, ts_from_us(first_us), ts_from_us(nullif(over_us, 0)) FROM stopped
+    WHERE cause IS NOT NULL
+    ON CONFLICT (district_id, case_id, device_id, rule_id) DO UPDATE SET to_at = excluded.to_at
 ), held_on AS (
     UPDATE held_case h SET n = h.n + a.n, last_us = greatest(h.last_us, a.last_us)
     FROM given a
     WHERE NOT a.fired AND a.recovered_us = 0 AND h.district_id = $1 AND h.device_id = a.device_id AND h.rule_id = a.rule_id
 ), over AS (
     DELETE FROM held_case h USING given a
-    WHERE a.recovered_us <> 0 AND h.district_id = $1 AND h.device_id = a.device_id AND h.rule_id = a.rule_id
+    WHERE h.district_id = $1 AND h.device_id = a.device_id AND h.rule_id = a.rule_id
+      AND (a.recovered_us <> 0 -- or it fired again, and nothing holds it any more
+           OR a.fired AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id))
 ), reached AS (
     UPDATE case_affected f SET to_at = ts_from_us(a.recovered_us)
     FROM given a

@@ -150,3 +150,36 @@ def test_an_outage_survives_a_kill(street):
     for i in (1, 2, 3):
         street.say(f"s-{i}", online=True)
     wait_until(lambda: street.cases("recovered_at IS NOT NULL AND state <> 9") == {("switch-1", "outage")}, 20)
+
+
+def all_offline_then_online(street):
+    for online in (False, True):
+        for i in (1, 2, 3):
+            street.say(f"s-{i}", online=online)
+        wait_until(lambda: street.cases("outage AND state <> 9 AND (recovered_at IS NOT NULL) = " + str(online)), 20)
+        if not online:
+            wait_until(lambda: street.held() == {"s-1", "s-2", "s-3"}, 20)
+
+
+def test_an_outage_that_comes_again_is_the_same_case(street, receiver):
+    for _ in range(2):
+        all_offline_then_online(street)
+    assert street.cases() == {("switch-1", "outage")}
+    history = street.db.rows("SELECT what FROM case_event e JOIN grid_case c ON c.id = e.case_id WHERE c.rule_id = 'outage' "
+                             "AND what <> 'dispatched' ORDER BY e.id")
+    assert [what for what, in history] == ["filed", "recovered", "recurred", "recovered"]
+    assert street.db.value("SELECT count(*) FROM case_affected WHERE to_at IS NULL") == 0
+    wait_until(lambda: street.db.value("SELECT count(*) FROM owed") == 0, 60)
+
+
+def test_devices_with_cases_of_last_week_are_one_outage_too(street):
+    for i in (1, 2, 3):
+        street.say(f"s-{i}", online=False)
+        wait_until(lambda: street.cases("recovered_at IS NULL") == {(f"s-{i}", "any.offline")})
+        street.say(f"s-{i}", online=True)
+        wait_until(lambda: not street.cases("recovered_at IS NULL"))
+        street.db.rows("UPDATE grid_case SET opened_at = now() - interval '7 days', first_seen = now() - interval '7 days'")
+    for i in (1, 2, 3):
+        street.say(f"s-{i}", online=False)
+    wait_until(lambda: street.cases() == {("switch-1", "outage")}, 20)
+    assert street.db.value("SELECT first_seen > now() - interval '1 hour' FROM grid_case WHERE rule_id = 'outage'")
