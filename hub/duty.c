@@ -249,6 +249,8 @@ static void read_person(struct reader *r, const struct yaml_node *map, struct co
 		bad(r, map, "person \"%.80s\" is here twice", y.name);
 	if (y.quiet && y.quiet[0] && !hours_ok(y.quiet, from, to))
 		bad(r, map, "key \"quiet\": value \"%.20s\": expected 22:00-07:00", y.quiet);
+	if (from[0] && (!strcmp(from, to) || (!strcmp(from, "00:00") && !strcmp(to, "24:00"))))
+		bad(r, map, "key \"quiet\": all day: nothing but urgent alerts would ever be told");
 	pg_array_str(&a->c[0], slice_of(y.name));
 	put_or_null(&a->c[1], y.title);
 	put_endpoints(r, y.endpoints, &a->c[2]);

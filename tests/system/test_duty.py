@@ -182,3 +182,9 @@ def test_the_end_of_a_silence_tells_what_still_holds(hub, database, receiver):
     assert receiver.accepted == []
     silence(hub, "end", number, "--by", "ops")
     assert len(receiver.wait(1)) == 1
+
+
+@pytest.mark.parametrize("quiet", ["22:00-22:00", "00:00-24:00"])
+def test_nobody_is_quiet_all_day(hub, quiet):
+    answer = load(hub, ROSTER.replace("22:00-07:00", quiet), check=False)
+    assert answer.returncode != 0 and "all day" in answer.err
