@@ -46,12 +46,14 @@ static int64_t group_due(const struct bundle_item *it, const struct bundle_conf 
 {
 	bool fresh = !it->group_last_us || it->group_last_us < conf->now_us - conf->interval_us;
 	int64_t wait = conf->wait_us / (it->severity == SEVERITY_URGENT ? URGENT_SHARE : 1);
-	int64_t first = recovered(it) ? it->created_us + wait : 0;
+	int64_t first = recovered(it) ? MIN_OF(it->created_us, conf->now_us) + wait : 0;
 	if (fresh)
 		return first;
 	for (int64_t i = 1; i < it->group_messages && wait < conf->interval_us; i++)
 		wait *= GROWTH;
-	return MAX_OF(first, it->group_last_us + MIN_OF(wait, conf->interval_us));
+	/* A clock that was put back must not keep the group waiting until it is there again. */
+	int64_t last = MIN_OF(it->group_last_us, conf->now_us);
+	return MAX_OF(first, last + MIN_OF(wait, conf->interval_us));
 }
 
 /* The time until which it waits; 0: it goes. */
@@ -414,6 +416,34 @@ static int put_endpoint(struct bundle *b, struct bundle_item *const *items, size
 	return 0;
 }
 
+static int by_case(const void *x, const void *y)
+{
+	const struct bundle_item *a, *b;
+	memcpy(&a, x, sizeof a);
+	memcpy(&b, y, sizeof b);
+	if (a->case_id != b->case_id)
+		return a->case_id < b->case_id ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* What is said of a case is said in order, also when its device has changed its grid, or its rule
+ * how urgent it is: a later word waits for the earlier one, unless both go in the same group. */
+static void keep_order(struct bundle_item **of_case, size_t n, const struct bundle_conf *conf)
+{
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what it holds */
+	qsort(of_case, n, sizeof(*of_case), by_case);
+	for (size_t i = 1; i < n; i++) {
+		const struct bundle_item *before = of_case[i - 1];
+		struct bundle_item *it = of_case[i];
+		if (before->case_id != it->case_id)
+			continue;
+		if (before->due_us)
+			it->due_us = MAX_OF(it->due_us, before->due_us);
+		else if (!it->due_us && !same_group(before, it))
+			it->due_us = look_again(it, conf->now_us);
+	}
+}
+
 int bundle_run(struct bundle *b, struct bundle_item *items, size_t n,
 	       const struct bundle_conf *conf)
 {
@@ -430,9 +460,15 @@ int bundle_run(struct bundle *b, struct bundle_item *items, size_t n,
 	}
 	for (size_t i = 0; i < n; i++) {
 		items[i].due_us = items[i].drop ? 0 : waits_until(&items[i], conf);
-		if (!items[i].drop && !items[i].due_us)
+		if (!items[i].drop)
 			go[ngo++] = &items[i];
 	}
+	if (ngo)
+		keep_order(go, ngo, conf);
+	ngo = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!items[i].drop && !items[i].due_us)
+			go[ngo++] = &items[i];
 	for (size_t from = 0, to; from < ngo; from = to) {
 		for (to = from + 1; to < ngo && slice_eq(go[from]->endpoint, go[to]->endpoint);)
 			to++;

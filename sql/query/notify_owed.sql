@@ -1,5 +1,6 @@
 -- What is owed and due, with all that decides how it is told: $1 district, $2 zone, $3 at most so many, $4 holidays. Held by row locks
--- until the transaction ends. due_at of the earlier ones of a case: they come first.
+-- until the transaction ends. The earlier ones of a case come first: those that are not due, or that another hub has at
+-- hand, or for which there was no room here.
 WITH due AS (
     SELECT * FROM owed o WHERE o.district_id = $1 AND o.due_at <= now()
     ORDER BY o.due_at, o.id LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -16,8 +17,8 @@ SELECT t.id, t.case_id, t.grid_id, t.kind, t.severity, t.event, t.alert, ts_to_u
        t.fallback, t.person, ts_to_us(t.quiet),
        CASE WHEN EXISTS (SELECT 1 FROM silence s WHERE s.district_id = $1 AND s.to_at > now() AND s.from_at <= now() OFFSET 0)
             THEN ts_to_us(silenced_until($1, t.device_id, t.grid_id, t.kind, t.rule_id, now(), false)) END,
-       (SELECT ts_to_us(max(e.due_at)) FROM owed e WHERE e.district_id = $1 AND e.case_id = t.case_id AND e.id < t.id
-                                                     AND e.due_at > now()),
+       (SELECT ts_to_us(max(greatest(e.due_at, now() + interval '1 second'))) FROM owed e
+        WHERE e.district_id = $1 AND e.case_id = t.case_id AND e.id < t.id AND e.id NOT IN (SELECT id FROM due)),
        EXISTS (SELECT 1 FROM outbox_about c JOIN outbox o ON o.district_id = c.district_id AND o.id = c.outbox_id
                WHERE c.district_id = $1 AND c.case_id = t.case_id AND coalesce(o.dead_at, 'infinity') = 'infinity' OFFSET 0),
        (SELECT count(*) FROM (SELECT 1 FROM outbox o WHERE o.district_id = $1 AND o.endpoint = t.receiver

@@ -318,9 +318,54 @@ static void without_an_endpoint_it_is_still_a_message(void **state)
 	bed_free(bed);
 }
 
+/* Its device was moved between: the other grid's group could go at once. */
+static void a_case_is_told_in_order_across_groups(void **state)
+{
+	(void)state;
+	struct bed *bed = bed_new();
+	struct bundle_item *opened = owe(bed, "leader", 1, "a", 7, "case.opened");
+	opened->group_last_us = NOW - TIMES_SEC;
+	opened->group_messages = 1;
+	owe(bed, "leader", 2, "a", 7, "case.recurred");
+	run(bed);
+	assert_int_equal(bed->b.n, 0);
+	assert_true(bed->items[0].due_us > NOW);
+	assert_int_equal(bed->items[1].due_us, bed->items[0].due_us);
+	bed_free(bed);
+}
+
+static void the_later_word_waits_for_a_message_of_another_group(void **state)
+{
+	(void)state;
+	struct bed *bed = bed_new();
+	owe(bed, "leader", 1, "a", 7, "case.opened");
+	owe(bed, "leader", 2, "a", 7, "case.recurred");
+	run(bed);
+	assert_int_equal(bed->b.n, 1);
+	assert_int_equal(bed->items[0].message, 0);
+	assert_true(bed->items[1].due_us > NOW);
+	bed_free(bed);
+}
+
+/* The database's clock was a day ahead when the last message went. */
+static void a_clock_put_back_keeps_no_group_waiting(void **state)
+{
+	(void)state;
+	struct bed *bed = bed_new();
+	struct bundle_item *it = owe(bed, "leader", 1, "a", 7, "case.recovered");
+	it->group_last_us = it->created_us = NOW + TIMES_DAY;
+	it->group_messages = 1;
+	run(bed);
+	assert_true(bed->items[0].due_us <= NOW + conf.interval_us);
+	bed_free(bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_case_is_told_in_order_across_groups),
+		cmocka_unit_test(the_later_word_waits_for_a_message_of_another_group),
+		cmocka_unit_test(a_clock_put_back_keeps_no_group_waiting),
 		cmocka_unit_test(the_first_goes_at_once_and_as_it_is),
 		cmocka_unit_test(what_follows_waits_longer_each_time),
 		cmocka_unit_test(after_a_pause_the_next_goes_at_once),
