@@ -26,6 +26,8 @@ def fill_as_001(database, stream):
     database.rows("INSERT INTO grid_case (district_id, device_id, rule_id, grid_id, kind, severity, state, title, fields, "
                   "first_seen, last_seen, event_count, opened_stream, opened_batch) "
                   "VALUES (1, 1, 'bin-full', 1, 'bin_full', 2, 1, 't', '{}', now(), now(), 3, %s, 7)", stream)
+    database.rows("INSERT INTO outbox (district_id, case_id, endpoint, event, alert, next_at) VALUES "
+                  "(1, 1, 'leader', 'case.opened', '{}', now() + interval '1 hour')")
     database.rows("INSERT INTO rule_state VALUES (1, 1, 'gone', 5, 2, 1000, 2000, '{}')")
     database.rows("INSERT INTO ingest_cursor VALUES (1, %s, 4, 7, 99, now())", stream)
     database.rows("SELECT reading_make_partitions(current_date, current_date)")
@@ -44,6 +46,7 @@ def test_a_filled_database_of_001_is_migrated_and_goes_on(make_hub, database, pu
     assert database.row("SELECT last_seq, memory_from_seq, last_recv = updated_at, away FROM ingest_cursor") == \
         (99, 0, True, {})
     assert database.row("SELECT rule_id, fires, fires_since_us FROM rule_state") == ("gone", 0, 0)
+    assert database.rows("SELECT outbox_id, case_id FROM outbox_about") == [(1, 1)]  # what is said next waits for it
 
     hub.import_("grid", GRIDS)
     hub.import_("device", DEVICES)
