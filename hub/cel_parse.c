@@ -35,6 +35,28 @@ static int fail_at(const struct parser *p, size_t at, const char *what)
 	return cel_diagnose(p->lx.diag, p->lx.text, at, "%s", what);
 }
 
+/* As people write it who know other languages. */
+static const char *habit_of(const struct parser *p)
+{
+	static const struct {
+		const char *word, *hint;
+	} habits[] = {
+		{"and", "; and is &&"}, {"AND", "; and is &&"},	    {"or", "; or is ||"},
+		{"OR", "; or is ||"},	{"is", "; equality is =="},
+	};
+	struct slice text = p->lx.text, before = {text.p, MIN_OF(p->end, text.n)};
+	const struct cel_token *t = &p->tok;
+	for (size_t i = 0; t->kind == TOK_IDENT && i < COUNT_OF(habits); i++)
+		if (slice_is(t->name, habits[i].word))
+			return habits[i].hint;
+	if (slice_ends(before, "not") || slice_ends(before, "NOT"))
+		return "; not is !";
+	bool digits = before.n && t->at + 1 < text.n && before.p[before.n - 1] >= '0' &&
+		      before.p[before.n - 1] <= '9' && text.p[t->at + 1] >= '0' &&
+		      text.p[t->at + 1] <= '9';
+	return is_op(p, OP_COMMA) && digits ? "; decimals are written with a point: 38.5" : "";
+}
+
 static int fail_expected(const struct parser *p, const char *what)
 {
 	const struct cel_token *t = &p->tok;
@@ -42,8 +64,8 @@ static int fail_expected(const struct parser *p, const char *what)
 		return cel_diagnose(p->lx.diag, p->lx.text, t->at,
 				    "%s was expected, the condition ends here", what);
 	struct slice got = {p->lx.text.p + t->at, MIN_OF(t->n, (size_t)40)};
-	return cel_diagnose(p->lx.diag, p->lx.text, t->at, "%s was expected, found %.*s", what,
-			    SL_FMT(got));
+	return cel_diagnose(p->lx.diag, p->lx.text, t->at, "%s was expected, found %.*s%s", what,
+			    SL_FMT(got), habit_of(p));
 }
 
 static int expect(struct parser *p, enum cel_op op, const char *what)

@@ -23,11 +23,12 @@ int cmd_rule_dir(const char *given, const char *config_path, struct buf *dir)
 	return CMD_OK;
 }
 
-int cmd_rule_load(const char *dir, struct rules **ret)
+static int load(const char *dir, int (*how)(const char *, struct rule_report *, struct rules **),
+		struct rules **ret)
 {
 	struct rule_report report;
 	rule_report_init(&report);
-	int r = rules_load(dir, &report, ret);
+	int r = how(dir, &report, ret);
 	if (report.warnings.n)
 		fprintf(stderr, "warnings:\n%s\n", buf_str(&report.warnings));
 	if (r)
@@ -35,6 +36,16 @@ int cmd_rule_load(const char *dir, struct rules **ret)
 			report.errors.n ? buf_str(&report.errors) : strerror(-r));
 	rule_report_done(&report);
 	return r ? CMD_FAILED : CMD_OK;
+}
+
+int cmd_rule_load(const char *dir, struct rules **ret)
+{
+	return load(dir, rules_load, ret);
+}
+
+int cmd_rule_load_good(const char *dir, struct rules **ret)
+{
+	return load(dir, rules_load_good, ret);
 }
 
 const struct rule *cmd_rule_find(const struct rules *set, const char *id, const char *verb)
@@ -49,6 +60,10 @@ const struct rule *cmd_rule_find(const struct rules *set, const char *id, const 
 			near = rules_at(set, i)->id;
 		}
 	}
+	/* "overflow" for "bin.overflow" */
+	for (size_t i = 0; !found && !near && *id && i < rules_count(set); i++)
+		if (strstr(rules_at(set, i)->id, id))
+			near = rules_at(set, i)->id;
 	if (!found)
 		cmd_usage(verb, "no rule \"%s\"%s%s%s", id, near ? "; did you mean \"" : "",
 			  near ? near : "", near ? "\"?" : "");

@@ -60,6 +60,9 @@ void rule_report_done(struct rule_report *r);
  * are reference counted.
  */
 must_check int rules_load(const char *dir, struct rule_report *report, struct rules **ret);
+/* The same, but with -EINVAL *ret has the rules that are good: for tests of rules only, as what
+ * is missing would be judged by nobody. */
+must_check int rules_load_good(const char *dir, struct rule_report *report, struct rules **ret);
 /* What is sound but will surprise, into the report's warnings: rules that look further back than
  * readings are kept (keep_us; 0: not known), holidays that run out soon. */
 void rules_warn(const struct rules *set, int64_t keep_us, int64_t now_us,

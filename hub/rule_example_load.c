@@ -9,6 +9,7 @@ struct example_yaml {
 	const char *of, *start;
 	const struct yaml_node *readings, *expect, *device, *grid;
 	int64_t until_us, interval_us;
+	bool late;
 };
 
 #define X(member_) offsetof(struct example_yaml, member_)
@@ -17,6 +18,8 @@ static const struct yaml_field example_table[] = {
 	{"start", YAML_T_STR, X(start), START_DEFAULT, 0, 0, NULL, "when it begins"},
 	{"readings", YAML_T_NODE, X(readings), NULL, 0, 0, NULL, "what the devices say"},
 	{"until", YAML_T_DURATION, X(until_us), "0", 0, LENGTH_MAX, NULL, "let time run on to"},
+	{"late", YAML_T_BOOL, X(late), "false", 0, 0, NULL,
+	 "readings behind a later one are meant to come late"},
 	{"interval", YAML_T_DURATION, X(interval_us), "0", 0, 366 * TIMES_DAY, NULL,
 	 "the devices' interval"},
 	{"device", YAML_T_NODE, X(device), "", 0, 0, NULL, "name, title, class …"},
@@ -166,6 +169,23 @@ static struct value value_of(struct reader *rd, const struct yaml_node *v)
 	return VALUE_OF_STR(((struct slice){kept(rd, s), s.n}));
 }
 
+/* Numbers of any kind stand for each other, and what is a text may come as a number. */
+static int check_type(struct reader *rd, const struct yaml_node *v, struct slice name,
+		      const struct value *got)
+{
+	const struct rule_word *w = rule_words_find(&rd->l->words, name);
+	bool number = got->type == VALUE_INT || got->type == VALUE_DOUBLE;
+	if (!w || got->type == VALUE_NULL || (w->type == CEL_BOOL && got->type == VALUE_BOOL) ||
+	    ((w->type == CEL_INT || w->type == CEL_DOUBLE) && number) ||
+	    (w->type == CEL_STRING && got->type != VALUE_BOOL))
+		return 0;
+	return rule_load_fault(rd->l, v, "readings", "\"%.*s\" is a %s, says fields.yaml",
+			       SL_FMT(name),
+			       w->type == CEL_BOOL     ? "bool: true or false"
+			       : w->type == CEL_STRING ? "text"
+						       : "number");
+}
+
 static void read_field(struct reader *rd, const struct yaml_node *key, const struct yaml_node *v,
 		       struct reading *r)
 {
@@ -179,10 +199,11 @@ static void read_field(struct reader *rd, const struct yaml_node *key, const str
 		note(rd, rule_load_no_text(rd->l, v, key->str));
 		return;
 	}
-	/* Those that rules read are warned of there. */
-	if (rule_words_lack(&rd->l->words, name) && rule_set_slot(rd->l->set, name) < 0)
-		rule_text_warn_field(rd->l, key, 0, name);
-	r->fields[r->nfields++] = (struct field){{kept(rd, name), name.n}, value_of(rd, v)};
+	struct value value = value_of(rd, v);
+	if (rule_words_lack(&rd->l->words, name))
+		note(rd, rule_text_no_field(rd->l, key, 0, name));
+	note(rd, check_type(rd, v, name, &value));
+	r->fields[r->nfields++] = (struct field){{kept(rd, name), name.n}, value};
 }
 
 static void read_fields(struct reader *rd, const struct yaml_node *map, struct reading *r)
@@ -241,6 +262,10 @@ static void read_step(struct reader *rd, const struct yaml_node *map)
 					 EXAMPLE_DEVICES_MAX));
 		return;
 	}
+	if (step->at_us < rd->x->until_us && !rd->y.late)
+		note(rd, rule_load_fault(rd->l, key, "readings",
+					 "earlier than the reading before it (if it is to come "
+					 "late, say so: late: true)"));
 	step->reading.kind = rd->rule->event ? READING_EVENT : READING_TELE;
 	step->reading.address = slice_of(step->device->address);
 	step->reading.class = step->device->class;

@@ -90,8 +90,11 @@ int rule_load_fault_in(struct loader *l, const struct yaml_node *v, size_t offse
 
 int rule_load_no_text(struct loader *l, const struct yaml_node *v, const char *key)
 {
-	return rule_load_fault(l, v, key, "a %s where a text was expected",
-			       v->kind == YAML_MAP ? "map" : "list");
+	bool map = v->kind == YAML_MAP;
+	return rule_load_fault(l, v, key,
+			       "a %s where a text was expected (one that begins with %c wants "
+			       "quotes)",
+			       map ? "map" : "list", map ? '{' : '[');
 }
 
 /* ---- files ---- */
@@ -212,7 +215,7 @@ static int scan(const char *dir, struct dirent ***ret, int *ret_n)
 	return *ret_n < 0 ? -errno : 0;
 }
 
-int rules_load(const char *dir, struct rule_report *rep, struct rules **ret)
+int rules_load_good(const char *dir, struct rule_report *rep, struct rules **ret)
 {
 	struct dirent **names = NULL;
 	int n;
@@ -231,10 +234,20 @@ int rules_load(const char *dir, struct rule_report *rep, struct rules **ret)
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	free(names);
-	if (r) {
+	if (r && r != -EINVAL)
 		rules_unref(l.set);
-		return r;
-	}
-	*ret = l.set;
-	return 0;
+	else
+		*ret = l.set;
+	return r;
+}
+
+int rules_load(const char *dir, struct rule_report *rep, struct rules **ret)
+{
+	struct rules *set = NULL;
+	int r = rules_load_good(dir, rep, &set);
+	if (r)
+		rules_unref(set);
+	else
+		*ret = set;
+	return r;
 }

@@ -36,16 +36,15 @@ int rule_load_fault_in(struct loader *l, const struct yaml_node *v, size_t offse
 int rule_load_no_text(struct loader *l, const struct yaml_node *v, const char *key);
 
 /* ---- the texts of a rule (rule_text.c) ---- */
-/* NULL if there is a fault, which has been told; name by name what the vocabulary lacks is warned
- * of. */
+/* NULL if there is a fault, which has been told; what the vocabulary lacks is one, name by name. */
 struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node *v,
 					const char *key);
 /* In both languages; ret[] by enum lang. 0 or -EINVAL, told. */
 must_check int rule_text_titles(struct loader *l, const struct yaml_node *v, struct title *ret);
 
-/* That the vocabulary lacks the name at byte `offset` of v. */
-void rule_text_warn_field(struct loader *l, const struct yaml_node *v, size_t offset,
-			  struct slice name);
+/* That the vocabulary lacks the name at byte `offset` of v. Returns -EINVAL. */
+int rule_text_no_field(struct loader *l, const struct yaml_node *v, size_t offset,
+		       struct slice name);
 
 /* ---- examples (rule_example_load.c) ---- */
 /* All of the rule's, whose class and event are known. 0 or -EINVAL, told. */

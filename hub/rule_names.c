@@ -77,13 +77,25 @@ static bool is_type(const struct rule_names *n, struct slice name)
 	return false;
 }
 
+static bool has_prefix(struct slice name)
+{
+	for (size_t i = 0; i < COUNT_OF(remembered); i++)
+		if (slice_starts(name, remembered[i].prefix))
+			return true;
+	return false;
+}
+
 static int slot_of(void *ctx, struct slice name)
 {
 	struct rule_names *n = ctx;
 	if (is_type(n, name))
 		return -1;
+	if (memchr(name.p, '.', name.n) && n->inside) {
+		n->remembers = n->remembers || has_prefix(name);
+		return -1;
+	}
 	if (memchr(name.p, '.', name.n))
-		return n->inside ? -1 : remembered_slot(n, name);
+		return remembered_slot(n, name);
 	if (is_prefix(name) || (n->inside && slice_is(name, "now")))
 		return -1;
 	int slot = field_slot(n, name);
@@ -151,7 +163,9 @@ static int read_expression(struct call *k, uint32_t wanted)
 	k->sink.text = cel_node_text(arg, k->c->text);
 	names.wanted = wanted;
 	if (cel_compile(k->sink.text, &names, &d, &p)) {
-		cel_diagnose(k->diag, k->c->text, arg->from + d.at, "%s", d.msg);
+		cel_diagnose(k->diag, k->c->text, arg->from + d.at, "%s%s", d.msg,
+			     inner.remembers ? ": prev, last and age cannot stand inside a window"
+					     : "");
 		return REFUSED;
 	}
 	for (size_t i = 0; i < inner.ndoubts; i++)

@@ -22,6 +22,7 @@ struct rule_names {
 	const struct rule_words *words;
 	enum device_class class; /* of the rule: whose devices devices() counts */
 	bool inside;		 /* the first argument of a window: fields only */
+	bool remembers;		 /* … and it asked for prev, last or age */
 	/* told about once the condition is sound */
 	struct rule_doubt doubts[8];
 	size_t ndoubts;

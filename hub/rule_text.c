@@ -1,20 +1,45 @@
 #include "rule_load.h"
 #include "rule_names.h"
 
-void rule_text_warn_field(struct loader *l, const struct yaml_node *v, size_t offset,
-			  struct slice name)
+int rule_text_no_field(struct loader *l, const struct yaml_node *v, size_t offset,
+		       struct slice name)
 {
 	struct err e = {0};
-	if (l->report->nwarnings >= REPORT_LINES) {
-		rule_load_warning(l, &e);
-		return;
+	if (l->report->nerrors >= REPORT_LINES) {
+		rule_load_error(l, &e);
+		return -EINVAL;
 	}
 	struct place at = rule_place(l->text, v, offset);
 	const char *near = rule_words_nearest(&l->words, name);
-	err_set(&e, 0, "%s:%d:%d: no field \"%.*s\" in fields.yaml%s%s%s", l->file, at.line, at.col,
-		(int)MIN_OF(name.n, (size_t)FIELD_NAME_MAX), name.p,
+	err_set(&e, -EINVAL,
+		"%s:%d:%d: no field \"%.*s\" in fields.yaml%s%s%s; add it there if a device sends "
+		"it",
+		l->file, at.line, at.col, (int)MIN_OF(name.n, (size_t)FIELD_NAME_MAX), name.p,
 		near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-	rule_load_warning(l, &e);
+	rule_load_error(l, &e);
+	return -EINVAL;
+}
+
+/* The field is in the vocabulary, but no device of the rule's class sends it. */
+static void warn_class(struct loader *l, const struct yaml_node *v, const struct cel_program *p,
+		       uint32_t slot)
+{
+	size_t n;
+	const uint32_t *fields = rule_set_fields(l->set, &slot, &n);
+	struct err e = {0};
+	for (size_t i = 0; i < n; i++) {
+		struct slice name = l->set->slots.names[fields[i]];
+		const struct rule_word *w = rule_words_find(&l->words, name);
+		if (!w || !w->classes || (w->classes & (1u << l->class)))
+			continue;
+		if (l->report->nwarnings < REPORT_LINES) {
+			struct place at = rule_place(l->text, v, rule_names_first_use(p, slot));
+			err_set(&e, 0, "%s:%d:%d: no %s has the field \"%.*s\", says fields.yaml",
+				l->file, at.line, at.col, device_class_names[l->class],
+				SL_FMT(name));
+		}
+		rule_load_warning(l, &e);
+	}
 }
 
 /* ---- conditions ---- */
@@ -35,8 +60,14 @@ struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node
 		return NULL;
 	}
 	for (size_t i = 0; i < names.ndoubts; i++)
-		rule_text_warn_field(l, v, rule_names_place(p, &names.doubts[i]),
-				     l->set->slots.names[names.doubts[i].field]);
+		rule_text_no_field(l, v, rule_names_place(p, &names.doubts[i]),
+				   l->set->slots.names[names.doubts[i].field]);
+	if (names.ndoubts) {
+		cel_free(p);
+		return NULL;
+	}
+	for (size_t i = 0; i < p->nslots && l->class != CLASS_UNKNOWN; i++)
+		warn_class(l, v, p, p->slots[i]);
 	return p;
 }
 
@@ -57,14 +88,15 @@ static int load_title(struct loader *l, const struct yaml_node *v, struct title 
 {
 	struct err why;
 	size_t at;
+	int r = 0;
 	if (v->kind != YAML_SCALAR)
 		return rule_load_no_text(l, v, "title");
 	if (title_parse((struct slice){v->str, v->n}, &l->set->arena, &at, &why, ret))
 		return rule_load_fault_in(l, v, at, "title", "%.300s", why.msg);
 	for (size_t i = 0; i < ret->n; i++)
 		if (ret->v[i].kind == TITLE_FIELD && rule_words_lack(&l->words, ret->v[i].text))
-			rule_text_warn_field(l, v, ret->v[i].at, ret->v[i].text);
-	return 0;
+			r = rule_text_no_field(l, v, ret->v[i].at, ret->v[i].text);
+	return r;
 }
 
 int rule_text_titles(struct loader *l, const struct yaml_node *v, struct title *ret)

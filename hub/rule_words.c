@@ -1,5 +1,7 @@
 #include "rule_words.h"
 
+#include "reading.h"
+
 #define WORDS_MAX 10000
 
 struct word_yaml {
@@ -32,14 +34,35 @@ static int by_name(const void *x, const void *y)
 	return slice_cmp(a->name, b->name);
 }
 
+static int read_classes(const struct rule_words *w, const struct yaml_node *list, struct err *e,
+			unsigned *ret)
+{
+	static const struct yaml_field class_field = {
+		"classes", YAML_T_ENUM, 0, NULL, 0, 0, device_class_names, "class of a device"};
+	if (list && list->kind != YAML_SEQ)
+		return yaml_err(w->doc, list, e, -EINVAL,
+				"key \"classes\": a list was expected: [bin, sensor]");
+	for (size_t i = 0; list && i < list->n; i++) {
+		int class = 0;
+		int r = yaml_bind_one(w->doc, list->vals[i], &class_field, &class, e);
+		if (r)
+			return r;
+		*ret |= 1u << class;
+	}
+	return 0;
+}
+
 static int add_word(struct rule_words *w, const struct yaml_node *map, struct err *e)
 {
 	struct word_yaml y;
+	unsigned classes = 0;
 	int r = yaml_bind(w->doc, map, word_table, COUNT_OF(word_table), &y, e);
+	if (!r)
+		r = read_classes(w, y.classes, e, &classes);
 	if (!r && mem_grow(&w->v, &w->cap, w->n + 1, WORDS_MAX, sizeof *w->v))
 		r = yaml_err(w->doc, map, e, -E2BIG, "more than %d fields", WORDS_MAX);
 	if (!r)
-		w->v[w->n++] = (struct rule_word){slice_of(y.name), types[y.type]};
+		w->v[w->n++] = (struct rule_word){slice_of(y.name), types[y.type], classes};
 	return r;
 }
 

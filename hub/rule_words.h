@@ -11,6 +11,7 @@
 struct rule_word {
 	struct slice name;
 	enum cel_type type;
+	unsigned classes; /* of devices that have it, 1 << enum device_class; 0: not said */
 };
 
 struct rule_words {

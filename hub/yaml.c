@@ -59,12 +59,42 @@ struct builder {
 
 static int build_node(struct builder *b, yaml_event_t *ev, int depth, struct yaml_node **ret);
 
+/* What people most often did who get to read it. */
+static const char *hint_of(const yaml_parser_t *p)
+{
+	static const struct {
+		const char *says, *hint;
+	} hints[] = {
+		{"a tab character", "; indent with spaces"},
+		{"mapping values are not allowed", "; a text with \": \" in it wants quotes"},
+		{"character that cannot start any token",
+		 "; indent with spaces, not with tabs; a text that begins with % @ or ` wants "
+		 "quotes"},
+		{"scanning an anchor",
+		 "; a text with & at its beginning, or behind a !, wants quotes"},
+		{"scanning an alias", "; a text that begins with * wants quotes"},
+		{"a tag", "; a text that begins with ! wants quotes"},
+		{"did not find expected key", "; a text that begins with { [ \" or ' and goes on "
+					      "behind it wants quotes around all "
+					      "of it"},
+		{"did not find expected ',' or '}'",
+		 "; inside of { } a text with , { } [ ] in it wants quotes"},
+		{"scanning a quoted scalar", "; a closing quote is missing"},
+	};
+	for (size_t i = 0; i < COUNT_OF(hints); i++)
+		if ((p->problem && strstr(p->problem, hints[i].says)) ||
+		    (p->context && strstr(p->context, hints[i].says)))
+			return hints[i].hint;
+	return "";
+}
+
 static int parse_error(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
-	return err_set(b->e, -EINVAL, "%s:%zu:%zu: %s%s%s", b->doc->path, p->problem_mark.line + 1,
-		       p->problem_mark.column + 1, p->problem ? p->problem : "not YAML",
-		       p->context ? ", " : "", p->context ? p->context : "");
+	return err_set(b->e, -EINVAL, "%s:%zu:%zu: %s%s%s%s", b->doc->path,
+		       p->problem_mark.line + 1, p->problem_mark.column + 1,
+		       p->problem ? p->problem : "not YAML", p->context ? ", " : "",
+		       p->context ? p->context : "", hint_of(p));
 }
 
 static int next_event(struct builder *b, yaml_event_t *ev)
@@ -94,6 +124,11 @@ static int build_scalar(struct builder *b, const yaml_event_t *ev, struct yaml_n
 	struct slice s = {(const char *)ev->data.scalar.value, ev->data.scalar.length};
 	n->plain = style == YAML_PLAIN_SCALAR_STYLE;
 	n->block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
+	const char *tag = (const char *)ev->data.scalar.tag;
+	if (tag && tag[0] == '!' && tag[1])
+		return yaml_err(b->doc, n, b->e, -EINVAL,
+				"a text that begins with ! wants quotes: \"%.60s %.*s\"", tag,
+				(int)MIN_OF(s.n, (size_t)60), s.p);
 	if (s.n && memchr(s.p, 0, s.n))
 		return yaml_err(b->doc, n, b->e, -EINVAL, "a NUL character in a value");
 	struct slice copy = arena_copy(&b->doc->arena, s);

@@ -174,11 +174,28 @@ def test_a_rule_id_twice_is_refused(check):
     assert done.returncode == 1 and 'a.yaml:7:1: rule "one" is here twice' in done.err
 
 
-def test_an_unknown_field_is_warned_about_with_the_nearest_name(check):
+def test_an_unknown_field_is_refused_with_the_nearest_name(check):
     done = check(rules=RULE.replace("fill_pct", "fil_pct", 1))
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert 'a.yaml:4:11: no field "fil_pct"' in done.err and 'did you mean "fill_pct"?' in done.err
-    assert json.loads(done.out)["warnings"] == 1
+    assert "add it there if a device sends it" in done.err and json.loads(done.out)["errors"] == 1
+
+
+@pytest.mark.parametrize(("old", "new", "told"), [
+    ("fill_pct >= 90.0", "!has(fill_pct)", '4:11: a text that begins with ! wants quotes: "!has(fill_pct)'),
+    ("fill_pct >= 90.0", "fill_pct >= 90,5", "decimals are written with a point"),
+    ("fill_pct >= 90.0", "fill_pct >= 90.0 and spill", "and is &&"),
+    ("fill_pct >= 90.0", "spill or overflow", "or is ||"),
+    ("fill_pct >= 90.0", "not spill", "not is !"),
+    ("fill_pct >= 90.0", 'fill_pct >= 90.0 ? label == "a: b" : false', "wants quotes"),
+    ("    kind: full", "\tkind: full", "indent with spaces"),
+    ("fill_pct >= 90.0", "prev.fill_pct > avg(prev.fill_pct, '1h')", "cannot stand inside a window"),
+    ("fill_pct >= 90.0", "&& spill", "wants quotes"),
+])
+def test_what_people_get_wrong_is_told_with_a_hint(check, old, new, told):
+    assert old in RULE, RULE
+    done = check(rules=RULE.replace(old, new, 1))
+    assert done.returncode == 1 and told in done.err, done.err
 
 
 def test_a_missing_folder_of_rules_is_named(check):

@@ -237,13 +237,21 @@ def test_the_examples_of_many_rules_run_in_seconds(many):
     assert cpu_s() - began < 10 or "release" not in str(HUB)
 
 
+def test_one_bad_file_does_not_keep_the_others_from_their_tests(packs):
+    packs("rules: 7\n", "b.yaml")
+    packs(RULES.replace("bin.full", "bin.bad").replace("fill_pct >=", "fill_pct >>"), "c.yaml")
+    done = rule("test", packs())
+    assert done.returncode == 1 and "b.yaml:1" in done.stderr and "c.yaml:4" in done.stderr
+    assert done.lines[-1]["passed"] == 1 and "were left out" in done.stderr
+
+
 def test_unknown_names_by_the_thousand_do_not_slow_it_down(tmp_path):
     (tmp_path / "fields.yaml").write_text((ROOT / "rules" / "fields.yaml").read_text())
     for i in range(5):
         (tmp_path / f"p{i}.yaml").write_text(pack(1000, 1000 * i).replace("fill_pct", f"fill_pkt_{i}").replace("temp_", "tmp_"))
     began = cpu_s()
     done = subprocess.run([HUB, "check", "--rules", tmp_path], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0 and json.loads(done.stdout)["warnings"] > 1000
+    assert done.returncode == 1 and json.loads(done.stdout)["errors"] > 1000
     assert len(done.stderr.splitlines()) < 110 and 'did you mean "temp_c"?' in done.stderr
     assert cpu_s() - began < 2 or "release" not in str(HUB)
 

@@ -827,7 +827,9 @@ static void more_errors(void **state)
 		"  - {id: g, when: true, kind: x, title: {zh-CN: t}}\n"
 		"  - {id: h, when: label.matches('('), kind: x, title: {zh-CN: t}}\n",
 		"a.yaml:2:31: key \"for\": an event rule has no state that could last\n"
-		"a.yaml:3:19: key \"when\": a list where a text was expected\n"
+		"a.yaml:3:19: key \"when\": a list where a text was expected (one that begins with "
+		"[ "
+		"wants quotes)\n"
 		"a.yaml:4:41: key \"zh-CN\" is missing\n"
 		"a.yaml:5:50: key \"title\": \"{\" without its \"}\"\n"
 		"a.yaml:6:31: key \"kind\": must not be empty\n"
@@ -838,7 +840,7 @@ static void more_errors(void **state)
 		"");
 }
 
-static void unknown_fields_are_warned_of(void **state)
+static void unknown_fields_are_refused(void **state)
 {
 	(void)state;
 	expect_report(
@@ -847,10 +849,13 @@ static void unknown_fields_are_warned_of(void **state)
 		"    when: fil_pct > 1.0 && has(zzz) && fil_pct < 9.0\n"
 		"    kind: x\n"
 		"    title: {zh-CN: \"{tmp_c} {device.name}\"}\n",
-		"",
-		"a.yaml:3:11: no field \"fil_pct\" in fields.yaml (did you mean \"fill_pct\"?)\n"
-		"a.yaml:3:32: no field \"zzz\" in fields.yaml\n"
-		"a.yaml:5:22: no field \"tmp_c\" in fields.yaml (did you mean \"temp_c\"?)\n");
+		"a.yaml:3:11: no field \"fil_pct\" in fields.yaml (did you mean \"fill_pct\"?)"
+		"; add it there if a device sends it\n"
+		"a.yaml:3:32: no field \"zzz\" in fields.yaml; add it there if a device sends "
+		"it\n"
+		"a.yaml:5:22: no field \"tmp_c\" in fields.yaml (did you mean \"temp_c\"?); add "
+		"it there if a device sends it\n",
+		"");
 }
 
 static void a_missing_folder_and_broken_yaml_are_told(void **state)
@@ -1012,7 +1017,7 @@ int main(void)
 		cmocka_unit_test(all_errors_are_told_with_their_places),
 		cmocka_unit_test(places_inside_values_are_those_of_the_file),
 		cmocka_unit_test(more_errors),
-		cmocka_unit_test(unknown_fields_are_warned_of),
+		cmocka_unit_test(unknown_fields_are_refused),
 		cmocka_unit_test(a_missing_folder_and_broken_yaml_are_told),
 		cmocka_unit_test(the_report_is_bounded),
 		cmocka_unit_test(the_shipped_packs_are_sound),

@@ -28,6 +28,15 @@ static void load_good(struct folder *f, const char *text)
 		fail_msg("%s", buf_str(&f->report.errors));
 }
 
+/* Without a vocabulary no value is doubted. */
+static void load_loose(struct folder *f, const char *text)
+{
+	folder_new(f);
+	folder_put(f, "a.yaml", text);
+	if (folder_load(f))
+		fail_msg("%s", buf_str(&f->report.errors));
+}
+
 static void expect_faults(const char *rules, const char *errors, const char *warnings)
 {
 	struct folder f;
@@ -169,9 +178,10 @@ static void what_follows_an_event_folds_into_its_case(void **state)
 static void silence_runs_out_by_itself(void **state)
 {
 	(void)state;
-	expect_came(SILENT "      - interval: 10m\n"
-			   "        readings: [0: {x: 1}, 10m: {x: 1}, 2h: {x: 1}]\n"
-			   "        expect: [open 40m, recover 2h]\n",
+	expect_came(SILENT
+		    "      - interval: 10m\n"
+		    "        readings: [0: {fill_pct: 1}, 10m: {fill_pct: 1}, 2h: {fill_pct: 1}]\n"
+		    "        expect: [open 40m, recover 2h]\n",
 		    "open 40m, recover 2h");
 	/* It has never been heard at all. */
 	expect_came(SILENT "      - interval: 10m\n"
@@ -180,11 +190,12 @@ static void silence_runs_out_by_itself(void **state)
 			   "        expect: [open 30m]\n",
 		    "open 30m");
 	expect_came(SILENT "      - interval: 10m\n"
-			   "        readings: [10m b: {x: 1}, 20m b: {x: 1}, 35m b: {x: 1}]\n"
+			   "        readings: [10m b: {fill_pct: 1}, 20m b: {fill_pct: 1}, 35m b: "
+			   "{fill_pct: 1}]\n"
 			   "        expect: [open 30m]\n",
 		    "open 30m");
 	/* Nobody knows how often it speaks. */
-	expect_came(SILENT "      - readings: [0: {x: 1}]\n"
+	expect_came(SILENT "      - readings: [0: {fill_pct: 1}]\n"
 			   "        until: 30d\n"
 			   "        expect: []\n",
 		    "");
@@ -212,6 +223,7 @@ static void a_reading_behind_a_newer_one_is_late(void **state)
 			 "          - 0: {fill_pct: 90}\n"
 			 "          - 10m: {fill_pct: 90}\n"
 			 "          - 5m: {fill_pct: 10}\n"
+			 "        late: true\n"
 			 "        until: 25m\n"
 			 "        expect: [open 20m]\n",
 		    "open 20m");
@@ -222,7 +234,7 @@ static void values_are_what_a_device_would_send(void **state)
 	(void)state;
 	struct folder f;
 	size_t n;
-	load_good(
+	load_loose(
 		&f,
 		"rules:\n  - id: a\n    when: device.name == 'x'\n" KIND
 		"      - device: {name: x, class: camera, title: 门, adapter: q}\n"
@@ -280,10 +292,10 @@ static void each_look_is_told(void **state)
 	struct example_result res;
 	struct seen seen = {0};
 	size_t n;
-	load_good(&f, FULL
-		  "      - readings: [0: {fill_pct: 90}, 10m: {fill_pct: x}, 30m: {fill_pct: 5}]\n"
-		  "        until: 1h\n"
-		  "        expect: [open 20m, recover 35m]\n");
+	load_loose(&f, FULL
+		   "      - readings: [0: {fill_pct: 90}, 10m: {fill_pct: x}, 30m: {fill_pct: 5}]\n"
+		   "        until: 1h\n"
+		   "        expect: [open 20m, recover 35m]\n");
 	const struct rule_example *x = rule_examples(rules_at(f.set, 0), &n);
 	assert_int_equal(rules_alone(f.set, rules_at(f.set, 0), &alone), 0);
 	assert_int_equal(rule_example_run(alone, rules_at(f.set, 0), x, see, &seen, &res), 0);
@@ -389,12 +401,25 @@ static void fields_are_those_of_the_vocabulary(void **state)
 		     "        expect: []\n"
 		     "      - readings: [0: 7]\n"
 		     "        expect: []\n",
+		"a.yaml:11:24: no field \"fil_pct\" in fields.yaml (did you mean "
+		"\"fill_pct\"?); add it there if a device sends it\n"
 		"a.yaml:11:42: key \"readings\": \"Fill\" is not the name of a field\n"
-		"a.yaml:11:67: key \"fill_pct\": a list where a text was expected\n"
+		"a.yaml:11:67: key \"fill_pct\": a list where a text was expected (one that begins "
+		"with [ "
+		"wants quotes)\n"
 		"a.yaml:13:23: key \"readings\": at most 128 fields and values were expected: "
 		"{fill_pct: 88}\n",
-		"a.yaml:11:24: no field \"fil_pct\" in fields.yaml (did you mean "
-		"\"fill_pct\"?)\n");
+		"");
+	expect_faults(
+		FULL
+		"      - readings: [0: {fill_pct: full}, 5m: {wrong_drop: 1}, 3m: {fill_pct: ~}]\n"
+		"        expect: []\n",
+		"a.yaml:11:34: key \"readings\": \"fill_pct\" is a number, says fields.yaml\n"
+		"a.yaml:11:58: key \"readings\": \"wrong_drop\" is a bool: true or false, says "
+		"fields.yaml\n"
+		"a.yaml:11:62: key \"readings\": earlier than the reading before it (if it is to "
+		"come late, say so: late: true)\n",
+		"");
 }
 
 static void examples_are_bounded(void **state)

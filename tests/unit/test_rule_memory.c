@@ -349,6 +349,7 @@ static void faults(void **state)
 		{"avg(temp_c, wide) > 1.0", ":24: key \"when\": avg() wants a time like '10m' or"},
 		{"avg(temp_c) > 1.0", ":12: key \"when\": avg() takes what and how far back"},
 		{"avg(prev.temp_c, '1m') > 1.0", ":16: key \"when\": unknown name \"prev.temp_c\""},
+		{"avg(last.temp_c, '1m') > 1.0", "prev, last and age cannot stand inside a window"},
 		{"avg(1.0, '1m') > 1.0", ":16: key \"when\": avg() looks at no field"},
 		{"avg(device.name == 'x', '1m') > 1.0", ":16: key \"when\": avg() looks at no"},
 		{"avg(temp_c + , '1m') > 1.0", ":25: key \"when\":"},
@@ -397,12 +398,10 @@ static void doubts_at_their_place(void **state)
 	folder_put(&f, "a.yaml",
 		   "rules:\n  - id: a\n    when: \"1.0 < avg(2.0 * tmp_c, '31d') && prev.temp_d > "
 		   "1.0\"\n    kind: x\n    title: {zh-CN: t}\n");
-	assert_int_equal(folder_load(&f), 0);
-	assert_int_equal(f.report.nwarnings, 2);
-	assert_non_null(strstr(buf_str(&f.report.warnings), "a.yaml:3:28: no field \"tmp_c\""));
-	assert_non_null(strstr(buf_str(&f.report.warnings), "a.yaml:3:45: no field \"temp_d\""));
-	rules_unref(f.set);
-	f.set = NULL;
+	assert_int_equal(folder_load(&f), -EINVAL);
+	assert_int_equal(f.report.nerrors, 2);
+	assert_non_null(strstr(buf_str(&f.report.errors), "a.yaml:3:28: no field \"tmp_c\""));
+	assert_non_null(strstr(buf_str(&f.report.errors), "a.yaml:3:45: no field \"temp_d\""));
 	folder_put(&f, "a.yaml",
 		   "rules:\n  - id: a\n    when: \"avg(label, '1m') > 1.0\"\n"
 		   "    kind: x\n    title: {zh-CN: t}\n");
