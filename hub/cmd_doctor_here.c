@@ -85,7 +85,13 @@ static void say_disk(struct doctor *d, const char *dir, int64_t used)
 {
 	const int64_t mb = 1 << 20;
 	struct statvfs fs;
-	if (statvfs(dir, &fs)) {
+	char at[PATH_MAX];
+	char *slash;
+	snprintf(at, sizeof at, "%s", dir);
+	/* Before the first start it is not there yet: its disk is that of the folder above. */
+	while (statvfs(at, &fs) && errno == ENOENT && (slash = strrchr(at, '/')) && slash > at)
+		*slash = 0;
+	if (statvfs(at, &fs)) {
 		doctor_say(d, DOCTOR_FAIL, "disk", "", "is it mounted?", "%s: %s", dir,
 			   strerror(errno));
 		return;
@@ -112,6 +118,7 @@ void doctor_spool(struct doctor *d)
 			d, errno == ENOENT ? DOCTOR_WARN : DOCTOR_FAIL, "spool", "",
 			"the hub makes it at its first start; run this as the hub's user or root",
 			"%s: %s", dir, strerror(errno));
+		say_disk(d, dir, 0);
 		return;
 	}
 	int64_t pct = used * 100 / d->conf->spool.max_bytes;

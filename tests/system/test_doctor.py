@@ -189,15 +189,16 @@ def test_certificates_of_receivers(make_hub, tls_receiver):
         url, ca = tls_receiver(days)
         endpoints.append({"name": name, "url": url, "dialect": "cloudevents",
                           **({"ca_file": ca} if name != "stranger" else {})})
+    endpoints.append({"name": "guarded", "url": "https://hook.localhost:8443/", "dialect": "cloudevents"})
     endpoints.append({"name": "unresolved", "url": "https://nowhere.invalid/", "dialect": "cloudevents"})
-    hub = make_hub({"endpoints": endpoints, "notify": {"allow_addresses": ["127.0.0.0/8", "::1/128"]}}, rules=RULES,
-                   broker=False, start=False)
+    hub = make_hub({"endpoints": endpoints}, rules=RULES, broker=False, start=False)
     found = doctor(hub)
     assert found.worst("endpoint", "soon")["status"] == "fail"
     assert found.worst("endpoint", "later")["status"] == "warn"
     assert found.worst("endpoint", "fine")["status"] == "ok"
     assert "certificate" in found.worst("endpoint", "stranger")["detail"]
     assert "resolve" in found.worst("endpoint", "unresolved")["detail"]
+    assert "not allowed" in found.worst("endpoint", "guarded")["detail"]
 
 
 def test_brokers_certificate_drops_and_refusal(make_hub, make_broker, make_publisher, folder):
@@ -223,6 +224,16 @@ def test_brokers_certificate_drops_and_refusal(make_hub, make_broker, make_publi
     assert found.worst("broker", "closed")["status"] == "fail"
     assert "uthorized" in found.worst("broker", "closed")["detail"]
     assert "verify failed" in found.worst("broker", "wrong-ca")["detail"]
+
+
+def test_a_broker_that_tells_nothing_of_itself(make_hub, make_broker, folder):
+    acl = folder / "acl"
+    acl.write_text("topic readwrite city/#\n")
+    acl.chmod(0o644)
+    hub = make_hub(broker=make_broker(f"allow_anonymous true\nacl_file {acl}\n"), rules=RULES, start=False)
+    found = doctor(hub)
+    assert found.of("broker", "street")[0]["status"] == "ok"
+    found.has("broker", "warn", "nothing of itself")
 
 
 def test_a_spool_that_is_full_and_damaged(make_hub):

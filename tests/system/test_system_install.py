@@ -1,5 +1,6 @@
 """What cmake --install leaves, the manual pages, and what systemd is told."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -137,6 +138,48 @@ def test_a_hub_that_stands_still_gives_no_sign_of_life(make_hub, supervisor):
     assert supervisor.signs() == before
     hub.process.send(signal.SIGCONT)
     wait_until(lambda: supervisor.signs() > before, 5)
+
+
+class Held:
+    """All threads of a process but its main one, held by ptrace (SIGSTOP would stop the whole of it)."""
+
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, pid):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.threads = [int(t) for t in os.listdir(f"/proc/{pid}/task") if int(t) != pid]
+        assert self.threads
+
+    def call(self, what, tid):
+        if self.libc.ptrace(ctypes.c_long(what), ctypes.c_long(tid), None, None) != 0:
+            number = ctypes.get_errno()
+            if number == 1:
+                pytest.skip("ptrace is not allowed here")
+            raise OSError(number, f"ptrace {what:#x}")
+
+    def __enter__(self):
+        for tid in self.threads:
+            self.call(self.SEIZE, tid)
+            self.call(self.INTERRUPT, tid)
+            os.waitpid(tid, self.WALL)
+
+    def __exit__(self, *_):
+        for tid in self.threads:
+            self.call(self.DETACH, tid)
+
+
+def test_threads_that_are_stuck_get_no_sign_of_life(make_hub, supervisor):
+    hub = make_hub(rules=RULES, start=False)
+    hub.start(env=supervisor.env(2))
+    supervisor.wait("WATCHDOG=1")
+    with Held(hub.process.pid):
+        time.sleep(1.5)  # half of the patience is theirs
+        before = supervisor.signs()
+        time.sleep(1.5)
+        assert supervisor.signs() == before
+        assert "a thread is stuck" in hub.log
+    wait_until(lambda: supervisor.signs() > before, 5)
+    assert hub.stop() == 0
 
 
 def test_nothing_is_said_when_nobody_asks(make_hub, supervisor):
