@@ -20,6 +20,7 @@ const struct cmd_command cmd_commands[] = {
 	{"replay", "stored readings through rules: what would have happened", cmd_replay},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
 	{"doctor", "what is wrong, and what to do about it", cmd_doctor},
+	{"health", "ask the running hub how it is", cmd_health},
 	{"man", "print a manual page", cmd_man},
 };
 const size_t cmd_commands_count = COUNT_OF(cmd_commands);
