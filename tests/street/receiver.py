@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -131,12 +132,19 @@ class Handler(BaseHTTPRequestHandler):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--secrets", required=True, help="folder with webhook-NAME")
+    parser.add_argument("--cert", help="certificate (PEM): HTTPS")
+    parser.add_argument("--key", help="its key (PEM)")
     args = parser.parse_args()
     Handler.leaders = Leaders(args.secrets)
-    server = ThreadingHTTPServer(("127.0.0.1", args.port), Handler)
+    server = ThreadingHTTPServer((args.host, args.port), Handler)
     server.daemon_threads = True
+    if args.cert:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(args.cert, args.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.serve_forever()
 

@@ -242,14 +242,18 @@ def connect(args):
     client = mqtt.Client("street")
     client.username_pw_set(args.user, Path(args.password_file).read_text().strip())
     client.reconnect_delay_set(1, 5)
-    client.connect("127.0.0.1", args.port)
+    if args.ca_file:
+        client.tls_set(args.ca_file)
+    client.connect(args.host, args.port)
     client.loop_start()
     return client
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, required=True, help="of the broker on 127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="of the broker (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, required=True, help="of the broker")
+    parser.add_argument("--ca-file", help="CA of the broker's certificate: TLS")
     parser.add_argument("--user", required=True)
     parser.add_argument("--password-file", required=True)
     parser.add_argument("--devices", required=True, help="devices.csv")
