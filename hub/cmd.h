@@ -20,6 +20,7 @@ int cmd_check(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_grid(int argc, char **argv);
 int cmd_device(int argc, char **argv);
+int cmd_device_export(int argc, char **argv); /* a verb of cmd_device */
 int cmd_rule(int argc, char **argv);
 int cmd_rule_shadow(int argc, char **argv); /* a verb of cmd_rule */
 int cmd_replay(int argc, char **argv);

@@ -188,6 +188,7 @@ int cmd_device(int argc, char **argv)
 		{"list", "print the devices, of a grid or class", device_list},
 		{"unknown", "print devices that are heard and not known", device_unknown},
 		{"rejected", "print messages that were refused", device_rejected},
+		{"export", "what the broker lets each device do, and passwords", cmd_device_export},
 		{"remove", "take a device out of the registry", device_remove},
 	};
 	return cmd_verbs("device", "The registry of devices.", verbs, COUNT_OF(verbs), argc, argv);

@@ -1,5 +1,6 @@
 #include "crypto.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -26,6 +27,16 @@ int crypto_hmac_sha256(struct slice key, struct slice message,
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int crypto_pbkdf2(struct slice password, struct slice salt, int rounds,
+		  unsigned char ret[static CRYPTO_PBKDF2_BYTES])
+{
+	assert(rounds > 0 && rounds <= 1000000);
+	return PKCS5_PBKDF2_HMAC(password.p, (int)password.n, (const unsigned char *)salt.p,
+				 (int)salt.n, rounds, EVP_sha512(), CRYPTO_PBKDF2_BYTES, ret) == 1
+		       ? 0
+		       : -EIO;
+}
 
 void base64_put(struct buf *out, struct slice bytes)
 {

@@ -13,6 +13,11 @@
 must_check int crypto_hmac_sha256(struct slice key, struct slice message,
 				  unsigned char ret[static CRYPTO_SHA256_BYTES]);
 
+/* A password as a file may keep it: PBKDF2 with SHA-512. rounds: 1 to 1000000. -EIO. */
+#define CRYPTO_PBKDF2_BYTES 64
+must_check int crypto_pbkdf2(struct slice password, struct slice salt, int rounds,
+			     unsigned char ret[static CRYPTO_PBKDF2_BYTES]);
+
 /* RFC 4648, section 4, with padding. */
 void base64_put(struct buf *out, struct slice bytes);
 /*

@@ -10,7 +10,7 @@ struct route {
 	struct entry v[];
 };
 
-static struct slice without_share(struct slice filter)
+struct slice route_without_share(struct slice filter)
 {
 	struct slice rest = filter, part;
 	if (!slice_starts(filter, "$share/"))
@@ -22,7 +22,7 @@ static struct slice without_share(struct slice filter)
 
 bool route_filter_ok(struct slice filter)
 {
-	struct slice rest = without_share(filter), level;
+	struct slice rest = route_without_share(filter), level;
 	size_t group = filter.n - rest.n; /* "$share/GROUP/", or nothing */
 	if (!rest.n || group == sizeof "$share//" - 1 || memchr(filter.p, '+', group) ||
 	    memchr(filter.p, '#', group))
@@ -40,7 +40,7 @@ bool route_filter_ok(struct slice filter)
 
 bool route_matches(struct slice filter, struct slice topic)
 {
-	struct slice f = without_share(filter), t = topic, fl, tl;
+	struct slice f = route_without_share(filter), t = topic, fl, tl;
 	if (topic.n && topic.p[0] == '$' && f.n && (f.p[0] == '+' || f.p[0] == '#'))
 		return false;
 	while (slice_cut(&f, '/', &fl)) {

@@ -19,6 +19,8 @@ const struct device_adapter *route_find(const struct route *r, struct slice sour
 /* MQTT's rules for + and #; a filter of $share/GROUP/FILTER matches as FILTER; wildcards do not
  * match $… topics. */
 bool route_matches(struct slice filter, struct slice topic);
+/* FILTER of $share/GROUP/FILTER, and any other as it is. */
+struct slice route_without_share(struct slice filter);
 /* # at the end only, + and # alone in their level, not empty. */
 bool route_filter_ok(struct slice filter);
 

@@ -21,6 +21,9 @@ struct device_message {
 struct device_adapter {
 	const char *name; /* as in the registry and in mqtt.subscriptions[].adapter */
 	const char *help; /* one line for `gridhub decode --help` */
+	/* The topics that a device of this dialect publishes itself, as an MQTT filter with {class}
+	 * and {address}; NULL: a gateway speaks for all of them, below one first level. */
+	const char *own_topics;
 	/*
 	 * Append readings to out. 0: understood (perhaps nothing of interest: no reading). A
 	 * negative errno refuses the message, and e says why in one line: those of json_parse;

@@ -186,5 +186,6 @@ const struct device_adapter device_adapter_hub = {
 	.help = "the hub's own: city/v1/{tenant}/{grid}/{class}/{device}/{state|tele|event}, JSON "
 		"or "
 		"SenML",
+	.own_topics = "city/v1/+/+/{class}/{address}/+", /* the registry says in which grid it is */
 	.decode = hub_decode,
 };
