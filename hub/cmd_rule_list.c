@@ -72,28 +72,84 @@ const struct rule *cmd_rule_find(const struct rules *set, const char *id, const 
 
 /* ---- rules ---- */
 
-static int print_rules(const struct rules *set)
+/* What was asked for; NULL: all of them. */
+struct filter {
+	const char *class, *kind, *severity, *file;
+	bool json;
+};
+
+static bool wanted(const struct filter *f, const struct rule *r)
 {
+	const char *class = r->class == CLASS_UNKNOWN ? "any" : device_class_names[r->class];
+	const char *name = strrchr(r->file, '/');
+	return (!f->class || strcmp(f->class, class) == 0) &&
+	       (!f->kind || strcmp(f->kind, r->kind) == 0) &&
+	       (!f->severity || strcmp(f->severity, severity_names[r->severity]) == 0) &&
+	       (!f->file || strcmp(f->file, r->file) == 0 ||
+		strcmp(f->file, name ? name + 1 : r->file) == 0);
+}
+
+static enum lang lang_of_terminal(void)
+{
+	const char *lang = getenv("LC_ALL");
+	if (!lang || !*lang)
+		lang = getenv("LANG");
+	return lang && strncmp(lang, "zh", 2) == 0 ? LANG_ZH_CN : LANG_EN;
+}
+
+static void print_row(const struct rule *r, enum lang lang, struct buf *b)
+{
+	rule_hold_text(r, b);
+	printf("%-26s %-7s %-11s %-8s %-7s %.*s\n", r->id,
+	       r->class == CLASS_UNKNOWN ? "any" : device_class_names[r->class], r->kind,
+	       severity_names[r->severity], buf_str(b), SL_FMT(rule_title_text(r, lang)));
+}
+
+static int print_rules(const struct rules *set, const struct filter *f)
+{
+	size_t n = 0;
 	auto_buf struct buf b;
 	buf_init(&b, (size_t)1024 * 1024);
+	if (!f->json)
+		printf("%-26s %-7s %-11s %-8s %-7s %s\n", "rule", "class", "kind", "severity",
+		       "for", "title");
 	for (size_t i = 0; i < rules_count(set); i++) {
+		const struct rule *r = rules_at(set, i);
+		if (!wanted(f, r))
+			continue;
+		n++;
 		buf_reset(&b);
-		rule_json(rules_at(set, i), &b);
-		puts(buf_str(&b));
+		if (f->json) {
+			rule_json(r, &b);
+			puts(buf_str(&b));
+		} else {
+			print_row(r, lang_of_terminal(), &b);
+		}
 	}
-	fprintf(stderr, "gridhub: %zu rules\n", rules_count(set));
+	fprintf(stderr, "gridhub: %zu rules\n", n);
 	return CMD_OK;
 }
 
 /* ---- kinds ---- */
 
-static int print_kinds(const struct rules *set)
+static void print_kind(const struct rule_kind *k, struct buf *b)
+{
+	enum lang lang = lang_of_terminal();
+	rule_kind_limit(k, b);
+	printf("%-11s %-5s %s · %s\n", k->code, buf_str(b), k->name[lang], k->department[lang]);
+}
+
+static int print_kinds(const struct rules *set, const struct filter *f)
 {
 	const struct rule_kinds *kinds = rule_kinds_of(set);
 	auto_buf struct buf b;
 	buf_init(&b, (size_t)1024 * 1024);
 	for (size_t i = 0; kinds && i < rule_kinds_count(kinds); i++) {
 		buf_reset(&b);
+		if (!f->json) {
+			print_kind(rule_kinds_at(kinds, i), &b);
+			continue;
+		}
 		rule_kind_json(rule_kinds_at(kinds, i), &b);
 		puts(buf_str(&b));
 	}
@@ -108,25 +164,45 @@ static int print_kinds(const struct rules *set)
 /* ---- the verbs ---- */
 
 static const char list_help[] =
-	"usage: gridhub rule list [DIR] [--config FILE]\n\n"
-	"Prints the rules of a folder, one JSON object a line.\n\n"
+	"usage: gridhub rule list [DIR] [--class C] [--kind K] [--severity S] [--file F] [--json] "
+	"[--config FILE]\n\n"
+	"Prints the rules of a folder: a table on a terminal, else one JSON object a line.\n\n"
 	"  DIR            the folder (default: the configuration's, or ./rules without one)\n"
+	"  --class C      only those for camera, sensor, bin or any\n"
+	"  --kind K       only those of a kind: event-0192\n"
+	"  --severity S   only low, normal, high or urgent\n"
+	"  --file F       only those of a file: bin.yaml\n"
+	"  --json         JSON on a terminal too\n"
 	"  --config FILE  configuration\n";
 
 static const char kinds_help[] =
-	"usage: gridhub rule kinds [DIR] [--config FILE]\n\n"
-	"Prints the responsibility list (kinds.yaml), one JSON object a line.\n\n"
+	"usage: gridhub rule kinds [DIR] [--json] [--config FILE]\n\n"
+	"Prints the responsibility list (kinds.yaml): a table on a terminal, else one JSON object "
+	"a "
+	"line.\n\n"
 	"  DIR            the folder (default: the configuration's, or ./rules without one)\n"
+	"  --json         JSON on a terminal too\n"
 	"  --config FILE  configuration\n";
 
 static int show(int argc, char **argv, const char *verb, const char *help,
-		int (*print)(const struct rules *set))
+		int (*print)(const struct rules *set, const struct filter *f))
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
+		{"class", required_argument, NULL, 'C'},
+		{"kind", required_argument, NULL, 'k'},
+		{"severity", required_argument, NULL, 's'},
+		{"file", required_argument, NULL, 'f'},
+		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
+	struct filter f = {.json = !isatty(STDOUT_FILENO)};
+	const char **given[] = {['c'] = NULL,
+				['C'] = &f.class,
+				['k'] = &f.kind,
+				['s'] = &f.severity,
+				['f'] = &f.file};
 	const char *config_path = NULL;
 	struct rules *set = NULL;
 	auto_buf struct buf dir;
@@ -135,9 +211,15 @@ static int show(int argc, char **argv, const char *verb, const char *help,
 	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		if (o == 'h')
 			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o != 'c')
-			return CMD_USAGE;
-		config_path = optarg;
+		if (o == 'j')
+			f.json = true;
+		else if (o == 'c')
+			config_path = optarg;
+		else if (o < (int)COUNT_OF(given) && given[o] && print == print_rules)
+			*given[o] = optarg;
+		else
+			return o == '?' ? CMD_USAGE
+					: cmd_usage(verb, "it takes no filter: see --help");
 	}
 	if (optind + 1 < argc)
 		return cmd_usage(verb, "unexpected \"%s\"", argv[optind + 1]);
@@ -145,7 +227,7 @@ static int show(int argc, char **argv, const char *verb, const char *help,
 	if (!r)
 		r = cmd_rule_load(buf_str(&dir), &set);
 	if (!r)
-		r = print(set);
+		r = print(set, &f);
 	rules_unref(set);
 	return r;
 }

@@ -1,22 +1,25 @@
 /* gridhub rule test: do the rules do what their examples say? */
 #include <getopt.h>
+#include <unistd.h>
 
 #include "cmd_rule.h"
 #include "json.h"
 #include "rule_example.h"
 #include "times.h"
 
-#define LOOKS_MAX 200 /* shown of an example that fails */
+#define AROUND 10 /* looks shown before and behind the first difference */
 
 static const char help[] =
-	"usage: gridhub rule test [DIR…] [--rule ID] [--tap] [--strict] [--config FILE]\n\n"
+	"usage: gridhub rule test [DIR…] [--rule ID] [--tap | --json] [--strict] [--config "
+	"FILE]\n\n"
 	"Runs the examples that stand beside each rule, with its own readings and no other: the "
 	"very code that\n"
-	"judges live readings. No database, no broker. Each example is a JSON object on stdout; "
-	"those that fail\n"
-	"are explained on stderr.\n\n"
+	"judges live readings. No database, no broker. What fails is explained on stderr; if "
+	"stdout is no terminal,\n"
+	"each example is a JSON object there.\n\n"
 	"  DIR            folders of rules (default: the configuration's, or ./rules without one)\n"
 	"  --rule ID      that rule only\n"
+	"  --json         JSON on a terminal too\n"
 	"  --tap          TAP (Test Anything Protocol) on stdout instead of JSON\n"
 	"  --strict       a rule without examples is a failure\n"
 	"  --config FILE  configuration\n\n"
@@ -24,7 +27,7 @@ static const char help[] =
 
 struct test {
 	const char *only; /* --rule */
-	bool tap, strict;
+	bool tap, strict, json;
 	size_t rules, examples, failed, bare;
 	struct buf bares; /* names of rules without examples */
 	bool found;	  /* the rule that `only` names */
@@ -37,7 +40,9 @@ struct trace {
 	const struct rule_example *x;
 	struct buf *text; /* for people */
 	struct buf *json;
-	size_t n;
+	int64_t differs_us; /* the first difference */
+	size_t n, from;	    /* looks; the first that is shown */
+	size_t told;
 };
 
 static const char *const phase_names[] = {
@@ -63,8 +68,9 @@ static void trace_look(void *ctx, const struct example_look *l)
 	struct trace *t = ctx;
 	char at[TIMES_DURATION_MAX];
 	auto_buf struct buf fields;
-	if (t->n++ >= LOOKS_MAX)
+	if (t->n++ < t->from || t->told > 2 * AROUND)
 		return;
+	t->told++;
 	buf_init(&fields, READING_ARENA_MAX);
 	times_format_duration(l->at_us, at);
 	if (l->step)
@@ -77,7 +83,7 @@ static void trace_look(void *ctx, const struct example_look *l)
 		buf_printf(t->text, "; %.*s", SL_FMT(l->values));
 	put_why(t->text, "; ", l->fault);
 	buf_putc(t->text, '\n');
-	buf_puts(t->json, t->n > 1 ? ",{" : "{");
+	buf_puts(t->json, t->told > 1 ? ",{" : "{");
 	put_key_text(t->json, "at", slice_of(at));
 	put_key_text(t->json, "device", slice_of(l->device->name));
 	if (l->step) {
@@ -129,6 +135,42 @@ static void put_head(struct buf *b, const struct rule *rule, const struct rule_e
 	buf_puts(b, ok ? "true" : "false");
 }
 
+/* When what came began to be other than what was expected. */
+static int64_t first_difference(const struct rule_example *x, const struct example_result *res)
+{
+	size_t n = MIN_OF(res->ncame, (size_t)EXAMPLE_MOVES_MAX), i = 0;
+	while (i < n && i < x->nexpect && rule_example_order(&res->came[i], &x->expect[i]) == 0)
+		i++;
+	int64_t came = i < n ? res->came[i].at_us : INT64_MAX;
+	return i < x->nexpect ? MIN_OF(came, x->expect[i].at_us) : came;
+}
+
+static void count_look(void *ctx, const struct example_look *l)
+{
+	struct trace *t = ctx;
+	t->n++;
+	if (l->at_us < t->differs_us)
+		t->from = t->n;
+}
+
+static bool ends_too_early(const struct rule_example *x)
+{
+	return x->nexpect && x->expect[x->nexpect - 1].at_us > x->until_us;
+}
+
+/* The looks around the first difference. */
+static int trace_example(struct rules *alone, const struct rule *rule, const struct rule_example *x,
+			 struct example_result *res, struct trace *t)
+{
+	t->differs_us = first_difference(x, res);
+	int r = rule_example_run(alone, rule, x, count_look, t, res);
+	if (r)
+		return r;
+	t->from -= MIN_OF(t->from, (size_t)AROUND);
+	t->n = 0;
+	return rule_example_run(alone, rule, x, trace_look, t, res);
+}
+
 /* Run once more, with somebody who writes down what each look made of it. */
 static int explain(struct rules *alone, const struct rule *rule, const struct rule_example *x,
 		   struct example_result *res, struct buf *text, struct buf *json)
@@ -137,7 +179,7 @@ static int explain(struct rules *alone, const struct rule *rule, const struct ru
 	buf_init(&lines, (size_t)4 * READING_ARENA_MAX);
 	buf_init(&looks, (size_t)4 * READING_ARENA_MAX);
 	struct trace t = {.x = x, .text = &lines, .json = &looks};
-	int r = rule_example_run(alone, rule, x, trace_look, &t, res);
+	int r = trace_example(alone, rule, x, res, &t);
 	if (r)
 		return r;
 	buf_printf(text, "%s:%d:%d: rule %s, example \"%s\"\n    expected  ", rule->file, x->line,
@@ -146,15 +188,23 @@ static int explain(struct rules *alone, const struct rule *rule, const struct ru
 	buf_puts(text, "\n    came      ");
 	put_moves(x, res->came, res->ncame, false, text);
 	buf_putc(text, '\n');
+	if (ends_too_early(x))
+		buf_puts(text, "    time ended at the last reading: set `until`\n");
+	if (t.from)
+		buf_printf(text, "    … %zu looks before these\n", t.from);
 	buf_put_slice(text, buf_slice(&lines));
-	if (t.n > LOOKS_MAX)
-		buf_printf(text, "    … and %zu more looks\n", t.n - LOOKS_MAX);
+	if (t.n > t.from + t.told)
+		buf_printf(text, "    … and %zu more looks\n", t.n - t.from - t.told);
 	json_put_key(json, "expected");
 	put_moves(x, x->expect, x->nexpect, true, json);
 	json_put_key(json, "came");
 	put_moves(x, res->came, res->ncame, true, json);
 	json_put_key(json, "looks");
 	buf_printf(json, "[%s]", buf_str(&looks));
+	if (t.n > t.told) {
+		json_put_key(json, "looks_left_out");
+		buf_printf(json, "%zu", t.n - t.told);
+	}
 	return 0;
 }
 
@@ -192,9 +242,10 @@ static int try_example(struct test *t, struct rules *alone, const struct rule *r
 	t->failed += !ok;
 	if (t->tap)
 		print_tap(t, rule, x, ok, &text);
-	else
+	else if (t->json)
 		puts(buf_str(&json));
-	fputs(buf_str(&text), stderr);
+	if (!t->tap)
+		fputs(buf_str(&text), stderr);
 	return 0;
 }
 
@@ -259,7 +310,7 @@ static int sum_up(const struct test *t)
 	bool good = !t->broken && !t->failed && !(t->strict && t->bare);
 	if (t->tap)
 		printf("1..%zu\n", t->examples);
-	else
+	else if (t->json)
 		printf("{\"rules\":%zu,\"examples\":%zu,\"passed\":%zu,\"failed\":%zu,"
 		       "\"without_examples\":%zu}\n",
 		       t->rules, t->examples, t->examples - t->failed, t->failed, t->bare);
@@ -292,11 +343,15 @@ static int run(struct test *t, char **dirs, int n, const char *config_path)
 int cmd_rule_test(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"rule", required_argument, NULL, 'r'}, {"tap", no_argument, NULL, 't'},
-		{"strict", no_argument, NULL, 's'},	{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},	{0},
+		{"rule", required_argument, NULL, 'r'},
+		{"tap", no_argument, NULL, 't'},
+		{"json", no_argument, NULL, 'j'},
+		{"strict", no_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
-	struct test t = {0};
+	struct test t = {.json = !isatty(STDOUT_FILENO)};
 	const char *config_path = NULL;
 	int o;
 	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -306,6 +361,8 @@ int cmd_rule_test(int argc, char **argv)
 			t.only = optarg;
 		else if (o == 't')
 			t.tap = true;
+		else if (o == 'j')
+			t.json = true;
 		else if (o == 's')
 			t.strict = true;
 		else if (o == 'c')

@@ -86,6 +86,11 @@ int64_t rules_max_window_us(const struct rules *r);
 /* ---- words ---- */
 enum lang { LANG_ZH_CN, LANG_EN };
 extern const char *const lang_names[]; /* "zh-CN", "en", NULL */
+
+/* For tables: "20m", "3x", "night:10m,else:20m", "event", "-". */
+void rule_hold_text(const struct rule *rule, struct buf *out);
+/* As the rule has it, with its places; borrowed from the set. */
+struct slice rule_title_text(const struct rule *rule, enum lang lang);
 /*
  * Render the rule's title: {fill_pct}, {device.name}, {grid.name}, {grid.code} …; a field that the
  * reading lacks comes from `saved_fields` (JSON object, may be empty), else "–". Plain text:

@@ -77,6 +77,40 @@ static void put_flap(struct buf *b, const struct rule_code *c)
 	buf_putc(b, '}');
 }
 
+static void put_titles(struct buf *b, const char *key, const struct title *titles)
+{
+	if (!titles[LANG_ZH_CN].n)
+		return;
+	json_put_key(b, key);
+	buf_putc(b, '{');
+	for (int lang = LANG_ZH_CN; lang <= LANG_EN; lang++)
+		put_text(b, lang_names[lang], titles[lang].text);
+	buf_putc(b, '}');
+}
+
+void rule_hold_text(const struct rule *r, struct buf *b)
+{
+	auto_buf struct buf json;
+	buf_init(&json, 4096);
+	put_silence(&json, r);
+	put_holds(&json, r);
+	buf_reset(b);
+	/* "for":"20m" → 20m; by schedule: what stands behind the key */
+	struct slice rest = buf_slice(&json), key;
+	if (r->event || !slice_cut(&rest, ':', &key)) {
+		buf_puts(b, r->event ? "event" : "-");
+		return;
+	}
+	for (size_t i = 0; i < rest.n; i++)
+		if (!strchr("\"{}", rest.p[i]))
+			buf_putc(b, rest.p[i]);
+}
+
+struct slice rule_title_text(const struct rule *r, enum lang lang)
+{
+	return r->code->titles[lang].text;
+}
+
 void rule_json(const struct rule *r, struct buf *b)
 {
 	const struct rule_code *c = r->code;
@@ -101,6 +135,10 @@ void rule_json(const struct rule *r, struct buf *b)
 	if (r->listed)
 		put_text(b, "kind_name", slice_of(r->listed->name[LANG_ZH_CN]));
 	put_text(b, "severity", slice_of(severity_names[r->severity]));
+	put_titles(b, "title", c->titles);
+	put_titles(b, "advice", c->advice);
+	if (c->why[0])
+		put_text(b, "why", slice_of(c->why));
 	json_put_key(b, "examples");
 	buf_printf(b, "%zu", c->nexamples);
 	put_text(b, "file", slice_of(r->file));

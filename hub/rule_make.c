@@ -238,10 +238,12 @@ static int keep(struct draft *d)
 	struct slice kind = arena_copy(&set->arena, slice_of(d->y.kind));
 	struct rule_code *code = arena_alloc(&set->arena, sizeof *code);
 	int r = mem_grow(&set->v, &set->cap, set->n + 1, RULES_MAX, sizeof *set->v);
-	if (r || !id.p || !kind.p || !code)
+	struct slice why = arena_copy(&set->arena, slice_of(d->y.why ? d->y.why : ""));
+	if (r || !id.p || !kind.p || !code || !why.p)
 		return r == -E2BIG ? r : -ENOMEM;
 	d->code.recheck_us = rule_set_span(set, &d->code);
 	d->code.asks = rule_set_asks(set, &d->code);
+	d->code.why = why.p;
 	*code = d->code;
 	d->rule.id = id.p;
 	d->rule.kind = kind.p;

@@ -33,6 +33,7 @@ struct rule_code {
 	int64_t recheck_us;  /* > 0: time windows run empty so long after the last reading that was
 				looked at */
 	struct title titles[2], advice[2];   /* by enum lang; advice may be empty */
+	const char *why;		     /* of its numbers; "" = not said */
 	const struct rule_example *examples; /* rule_example.h */
 	size_t nexamples;
 };

@@ -121,7 +121,7 @@ int title_parse(struct slice text, struct arena *arena, size_t *ret_at, struct e
 		return err_set(e, -ENOMEM, "out of memory");
 	if (t.n)
 		memcpy(keep, v, t.n * sizeof *keep);
-	*ret = (struct title){keep, t.n};
+	*ret = (struct title){keep, t.n, copy};
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct title_piece {
 struct title {
 	struct title_piece *v;
 	size_t n;
+	struct slice text; /* as the rule has it; borrowed from the arena */
 };
 
 /* -EINVAL with *ret_at = byte offset and e; -ENOMEM. */

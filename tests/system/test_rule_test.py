@@ -160,14 +160,64 @@ def test_list(packs):
     full, wrong = done.lines
     assert full == {"rule": "bin.full", "class": "bin", "when": "fill_pct >= 85.0", "for": "20m",
                     "clear": "fill_pct < 75.0", "event": False, "scope": "device", "flap": {"count": 5, "within": "1h"}, "shadow": False, "outage": False,
-                    "kind": "event-0192", "severity": "normal", "examples": 1,
+                    "kind": "event-0192", "severity": "normal", "title": {"zh-CN": "{device.name}满", "en": "{device.name}满"}, "examples": 1,
                     "file": f"{packs()}/a.yaml", "line": 2}
     assert wrong["shadow"] is wrong["event"] is True and wrong["class"] == "any" and wrong["examples"] == 0
     packs("zone: Asia/Shanghai\nschedules: [{name: night, hours: ['22:00-06:00']}]\n", "schedules.yaml")
     (full,) = rule("list", packs(RULES.replace("20m\n", "{night: 10m, else: 20m}\n    during: night\n    flap: off\n", 1))).lines
     assert full["for"] == {"night": "10m", "else": "20m"} and full["during"] == ["night"] and "flap" not in full
     shipped = rule("list", ROOT / "rules").lines
+    assert all(r["why"] for r in shipped) and any("advice" in r for r in shipped)
+    for option, key, value in (("--class", "class", "bin"), ("--kind", "kind", "event-0591"), ("--severity", "severity", "urgent")):
+        some = rule("list", ROOT / "rules", option, value).lines
+        assert some == [r for r in shipped if r[key] == value] and 0 < len(some) < len(shipped)
+    assert {r["rule"].split(".")[0] for r in rule("list", ROOT / "rules", "--file", "bin.yaml").lines} == {"bin"}
+    assert rule("kinds", ROOT / "rules", "--class", "bin").returncode == 2
     assert len({r["rule"] for r in shipped}) == len(shipped) and all(r["kind_name"] for r in shipped)
+
+
+def on_terminal(*args):
+    """What a person sees who runs it."""
+    main, other = os.openpty()
+    env = {**os.environ, "GRIDHUB_CONFIG": "", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run([HUB, "rule", *map(str, args)], stdout=other, stderr=subprocess.PIPE, text=True, timeout=30, check=False, env=env)
+    os.close(other)
+    out = b""
+    try:
+        while more := os.read(main, 65536):
+            out += more
+    except OSError:  # the other end is shut
+        pass
+    os.close(main)
+    return done.returncode, out.decode().replace("\r\n", "\n"), done.stderr
+
+
+def test_people_get_a_table_and_failures_once(packs):
+    code, out, err = on_terminal("test", packs(WRONG))
+    assert code == 1 and out == "" and err.count("expected  open 10m") == 1
+    code, out, err = on_terminal("test", packs(WRONG), "--json")
+    assert json.loads(out.splitlines()[-1])["failed"] == 1
+    code, out, err = on_terminal("list", packs(RULES))
+    head, row = out.splitlines()
+    assert code == 0 and head.split() == ["rule", "class", "kind", "severity", "for", "title"]
+    assert row.split() == ["bin.full", "bin", "event-0192", "normal", "20m", "{device.name}满"]
+    code, out, err = on_terminal("kinds", ROOT / "rules")
+    assert code == 0 and "event-0192  4h" in out and "bin overflow · sanitation" in out
+
+
+def test_a_long_example_is_cut_to_what_is_around_the_difference(packs):
+    readings = "".join(f"\n          - {i}m: {{fill_pct: {90 if 300 <= i < 330 else 10}}}" for i in range(500))
+    text = RULES.replace("readings: [0: {fill_pct: 86}, 10m: {fill_pct: 87}, 25m: {fill_pct: 3}]", f"readings:{readings}")
+    done = rule("test", packs(text.replace("open 20m, recover 25m", "open 5h, recover 330m")))
+    first = done.lines[0]
+    assert first["came"][0] == "open 5h20m" and len(first["looks"]) < 30 and first["looks_left_out"] > 450
+    assert "5h" in [x["at"] for x in first["looks"]]
+    assert "looks before these" in done.stderr and "more looks" in done.stderr and len(done.stderr) < 5000
+
+
+def test_an_example_that_ends_before_what_it_expects(packs):
+    done = rule("test", packs(RULES.replace(", 25m: {fill_pct: 3}", "").replace("open 20m, recover 25m", "open 20m")))
+    assert done.returncode == 1 and "time ended at the last reading: set `until`" in done.stderr
 
 
 def test_kinds(packs):
