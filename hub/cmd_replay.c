@@ -43,6 +43,7 @@ static const char help[] =
 	"far back as these look, and an hour at least. Devices and grids are those of the "
 	"registry now.\n"
 	"Ctrl-C ends it with what it has.\n\n"
+	"Example: gridhub replay --from 7d --rules rules.new --grid yh-cl --cases\n\n"
 	"Exit status: 0 done, 1 failed or stopped, 2 bad usage.\n";
 
 struct options {

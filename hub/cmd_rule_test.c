@@ -67,7 +67,7 @@ static void trace_look(void *ctx, const struct example_look *l)
 {
 	struct trace *t = ctx;
 	char at[TIMES_DURATION_MAX];
-	auto_buf struct buf fields;
+	auto_buf struct buf fields = {0};
 	if (t->n++ < t->from || t->told > 2 * AROUND)
 		return;
 	t->told++;

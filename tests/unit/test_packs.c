@@ -474,6 +474,12 @@ static void the_page_s_rules_are_good(void **state)
 	struct rules *set = load_from(dir);
 	remove_dir(dir);
 	assert_true(blocks >= 4 && rules_count(set) >= blocks);
+	for (size_t i = 0; i < rules_count(set); i++) {
+		size_t nexamples;
+		(void)rule_examples(rules_at(set, i), &nexamples);
+		if (nexamples < 2)
+			fail_msg("%s: fewer than two examples on the page", rules_at(set, i)->id);
+	}
 	run_examples(set);
 	rules_unref(set);
 	free(page);
