@@ -18,7 +18,8 @@
  */
 
 #define BATCHES 3		   /* one being filled, one waiting, one being committed */
-#define RELEASE_US (5 * TIMES_SEC) /* held cases are looked at */
+#define RELEASE_US (5 * TIMES_SEC) /* held cases are looked at so far apart, */
+#define RELEASE_COST 20		   /* and so many times what it takes */
 #define REGISTRY_POLL_US (400 * TIMES_MS)
 #define MEMORIES_CHUNK 5000 /* rows */
 #define MARKERS_GRACE_US (2 * TIMES_SEC)
@@ -335,8 +336,11 @@ static int commit_one(struct store *s, struct batch *b, struct err *e)
 static int release_held(struct store *s, struct err *e)
 {
 	struct store_result res = {0};
-	s->next_release_us = times_mono_us() + RELEASE_US;
+	int64_t start = times_mono_us();
 	int r = store_release(s->pg, s->conf, &s->pos, &res, e);
+	int64_t now = times_mono_us();
+	bool more = !r && res.opened + res.folded >= STORE_RELEASE_MAX;
+	s->next_release_us = more ? now : now + MAX_OF(RELEASE_US, (now - start) * RELEASE_COST);
 	if (r)
 		return r;
 	metric_add(M_CASES_OPENED, (uint64_t)res.opened);

@@ -5,6 +5,10 @@
 
 #define CASE_COLUMNS 18
 
+/* Rows a statement. Before PostgreSQL has statistics of grid_case it may join each row with each:
+ * 10,000 at once then took more than a minute. */
+#define CASES_AT_ONCE ((size_t)1000)
+
 /* So many devices below one that cannot be reached within so long are one outage. */
 #define OUTAGE_DEVICES 3
 #define OUTAGE_WITHIN_US (15 * TIMES_MIN)
@@ -44,13 +48,14 @@ static void anomaly_columns(struct store_columns *a, const struct batch_anomaly 
 }
 
 /* What fires or recovers, as arrays; batch: what cases are told by to have been opened by it. */
-static int write_cases(struct store_writing *w, struct batch *b, int64_t batch)
+static int write_some(struct store_writing *w, const struct batch_anomaly *v, size_t nv,
+		      int64_t batch)
 {
 	auto_store_columns struct store_columns a;
 	auto_rows struct pg_rows *rows = NULL;
 	store_columns_init(&a, CASE_COLUMNS);
-	for (size_t i = 0; i < b->nanomalies; i++)
-		anomaly_columns(&a, &b->anomalies[i]);
+	for (size_t i = 0; i < nv; i++)
+		anomaly_columns(&a, &v[i]);
 	struct pg_arg args[3 + CASE_COLUMNS] = {PGA_I(w->pos->district_id),
 						PGA_STR(w->pos->stream_id), PGA_I(batch)};
 	size_t n = 3;
@@ -66,6 +71,15 @@ static int write_cases(struct store_writing *w, struct batch *b, int64_t batch)
 	w->res->alerts += pg_i64(rows, 0, 3);
 	w->res->held += pg_i64(rows, 0, 4);
 	return 0;
+}
+
+static int write_cases(struct store_writing *w, const struct batch *b, int64_t batch)
+{
+	int r = 0;
+	for (size_t i = 0; i < b->nanomalies && !r; i += CASES_AT_ONCE)
+		r = write_some(w, b->anomalies + i, MIN_OF(b->nanomalies - i, CASES_AT_ONCE),
+			       batch);
+	return r;
 }
 
 /* By enum lang. */
@@ -119,13 +133,12 @@ int store_release(struct pg *p, const struct config *conf, const struct store_po
 		  struct store_result *ret, struct err *e)
 {
 	struct store_writing w = {p, conf, pos, ret, e};
-	struct batch none = {0};
 	int64_t batch = -times_now_us(); /* of no batch */
 	*ret = (struct store_result){0};
 	int r = pg_begin(p, e);
 	if (r)
 		return r;
-	r = write_cases(&w, &none, batch);
+	r = write_some(&w, NULL, 0, batch);
 	if (!r)
 		r = write_outages(&w, batch);
 	if (!r)

@@ -9,7 +9,9 @@
 
 /* As struct section of store_write.c says. */
 must_check int store_cases(struct store_writing *w, struct batch *b);
-/* A transaction of its own: what was held and still fires when that is over is opened. */
+#define STORE_RELEASE_MAX 1000 /* as store_case.sql has it */
+/* A transaction of its own: what was held and still fires when that is over is opened, at most
+ * STORE_RELEASE_MAX of them. */
 must_check int store_release(struct pg *p, const struct config *conf,
 			     const struct store_position *pos, struct store_result *ret,
 			     struct err *e);

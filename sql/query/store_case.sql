@@ -7,8 +7,8 @@ WITH given AS (
                          $19::boolean[], $20::boolean[], $21::boolean[])
         AS t (device_id, rule_id, grid_id, kind, severity, title, fields,
               fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping, lasting, outage)
-), back AS (
-    DELETE FROM held_case h
+), free AS MATERIALIZED (
+    SELECT h.device_id, h.rule_id FROM held_case h
     WHERE h.district_id = $1
       AND NOT EXISTS (SELECT 1 FROM given) -- only when asked for it: all that is held is looked at
       AND CASE WHEN h.cause IS NOT NULL AND NOT EXISTS (
@@ -16,7 +16,11 @@ WITH given AS (
                         AND (c.state = 9 OR c.recovered_at < now() - interval '5 minutes')) THEN false
                WHEN h.outage AND outage_above($1, h.device_id) IS NOT NULL THEN false
                ELSE silenced_until($1, h.device_id, h.grid_id, h.kind, h.rule_id, now(), true) IS NULL END
-    RETURNING device_id, rule_id, grid_id, kind, severity, title, fields, true, n, first_us, last_us, 0::bigint, endpoint,
+    LIMIT 1000 -- STORE_RELEASE_MAX: the rest at once after it
+    FOR UPDATE SKIP LOCKED
+), back AS (
+    DELETE FROM held_case h USING free f WHERE h.district_id = $1 AND h.device_id = f.device_id AND h.rule_id = f.rule_id
+    RETURNING h.device_id, h.rule_id, grid_id, kind, severity, title, fields, true, n, first_us, last_us, 0::bigint, endpoint,
               alert, '', false, true, outage
 ), a AS (
     SELECT * FROM given UNION ALL SELECT * FROM back

@@ -38,7 +38,9 @@ WITH RECURSIVE above AS (
     WHERE c.district_id = $1 AND c.device_id = d.id AND c.outage AND c.state <> 9 AND c.recovered_at IS NULL
     RETURNING c.*, o.case_id
 ), told AS (
-    DELETE FROM owed w USING folded f WHERE w.district_id = $1 AND w.case_id = f.id
+    DELETE FROM owed w USING folded f -- but what notify has at hand: it waits for the case, so we must not wait for it
+    WHERE w.district_id = $1 AND w.case_id = f.id
+      AND w.id IN (SELECT x.id FROM owed x JOIN folded y ON x.district_id = $1 AND x.case_id = y.id FOR UPDATE OF x SKIP LOCKED)
     RETURNING w.id, w.case_id, w.event, w.alert, w.endpoint
 ), held AS (
     INSERT INTO held_case (district_id, device_id, rule_id, grid_id, kind, severity, title, fields, n, first_us, last_us,

@@ -183,3 +183,26 @@ def test_devices_with_cases_of_last_week_are_one_outage_too(street):
         street.say(f"s-{i}", online=False)
     wait_until(lambda: street.cases() == {("switch-1", "outage")}, 20)
     assert street.db.value("SELECT first_seen > now() - interval '1 hour' FROM grid_case WHERE rule_id = 'outage'")
+
+
+def test_what_a_maintenance_held_is_opened_when_it_is_over_however_much(make_hub, database, publisher):
+    """More than one statement takes at once, both of a batch and of what is released."""
+    n = 2500
+    devices = [{"id": f"t-{i}", "class": "sensor", "adapter": "hub", "address": f"t-{i}", "grid": "qx-yh-1-1-3"} for i in range(n)]
+    make_hub(grids=GRIDS, devices=devices, rules={"r.yaml": RULES}, conf={"intake": {"batch_time": "5s"}})
+
+    def say(**fields):
+        publisher.publish_many((f"city/v1/qixia/qx-yh-1-1-3/sensor/t-{i}/tele", fields) for i in range(n))
+
+    database.rows("INSERT INTO silence (district_id, maintenance, kind, from_at, to_at, who, why) SELECT id, true, 'event-0592', "
+                  "now(), now() + interval '1 hour', 'ops', 'x' FROM district")
+    say(temp_c=60)
+    wait_until(lambda: database.value("SELECT count(*) FROM held_case") == n, 60)
+    database.rows("UPDATE silence SET to_at = now() + interval '1 millisecond'")
+    wait_until(lambda: database.value("SELECT count(*) FROM grid_case") == n, 60)
+    assert database.value("SELECT count(*) FROM held_case") == 0
+    say(temp_c=20)
+    wait_until(lambda: database.value("SELECT count(*) FROM grid_case WHERE recovered_at IS NOT NULL") == n, 60)
+    say(temp_c=60)
+    wait_until(lambda: database.value("SELECT count(*) FROM case_event WHERE what = 'recurred'") == n, 60)
+    assert database.value("SELECT count(*) FROM grid_case WHERE recovered_at IS NULL AND event_count >= 2") == n

@@ -106,6 +106,7 @@ def test_what_is_held_is_looked_at_when_asked_for_only(db):
     assert anomaly(session, 1, 1) == (1, 0, 0, 1, 0)
     assert db.value("SELECT count(*) FROM held_case") == 1
     assert release(session) == (1, 0, 0, 1, 0)
+    assert release(session) == (0, 0, 0, 0, 0)
 
 
 def test_a_device_that_an_outage_took_for_a_moment_is_back(db):
@@ -114,6 +115,30 @@ def test_a_device_that_an_outage_took_for_a_moment_is_back(db):
     assert anomaly(session, 2, 1, outage=True)[0] == 1
     assert anomaly(session, 1, 2, outage=True, recovered_us=2 * 10**15) == (0, 0, 0, 0, 0)
     assert db.row("SELECT device_id, to_at IS NULL FROM case_affected") == (1, False)
+
+
+OUTAGE_TYPES = ("integer", "text", "bigint", "integer", "bigint", "text", "text", "text", "text", "text")
+
+
+def outage(session):
+    """opened, recovered, folded, owed"""
+    return session.run("store_outage", 1, "spool", 2, 3, 10**9, "{device} {n}", "!", "ok", "part-0591", None, types=OUTAGE_TYPES)[0]
+
+
+def test_an_outage_waits_for_nobody_who_is_telling_of_its_devices(db):
+    """The one holds what is owed and then moves the case, the other the reverse: they would wait for each other."""
+    db.rows("INSERT INTO device (district_id, name, class, adapter, address, grid_id, parent_id, rev) "
+            "SELECT 1, 'below-' || i, 2, 'hub', 'below-' || i, 1, 1, 1 FROM generate_series(1, 3) i")
+    hub, notify = Session(db), Session(db)
+    for device, in db.rows("SELECT id FROM device WHERE parent_id = 1"):
+        assert anomaly(hub, device, 1, outage=True)[0] == 1
+    notify.begin()
+    assert len(owed(notify, 1)) == 1
+    hub.connection.execute("SET lock_timeout = '3s'")
+    assert outage(hub) == (1, 0, 3, 1)
+    notify.commit()
+    assert db.value("SELECT count(*) FROM owed WHERE event = 'case.opened'") == 2  # that of the outage, and the one at hand
+    assert outage(hub) == (0, 0, 0, 0)
 
 
 def test_what_is_kept_of_removed_devices_and_of_long_ago_goes(db):
