@@ -106,12 +106,20 @@ int replay_feed_oldest(struct pg *p, int64_t district_id, int64_t *ret_us, struc
 	return r;
 }
 
+/* Of one time: what ends, ends before another begins; one that is empty begins, and ends. */
+static int rank(const struct replay_moment *m)
+{
+	if (m->empty)
+		return m->over ? 2 : 1;
+	return m->over ? 0 : 3;
+}
+
 static int by_time(const void *x, const void *y)
 {
 	const struct replay_moment *a = x, *b = y;
 	if (a->at_us != b->at_us)
 		return a->at_us < b->at_us ? -1 : 1;
-	return a->over - b->over; /* one that is empty ends, too */
+	return rank(a) - rank(b);
 }
 
 void replay_gaps_done(struct replay_gaps *g)
@@ -134,8 +142,10 @@ int replay_feed_gaps(struct pg *p, int64_t district_id, int64_t from_us, int64_t
 	for (size_t i = 0; i < pg_count(rows); i++) {
 		const char *adapter = pg_bool(rows, i, 1) ? NULL : pg_str(rows, i, 0);
 		int64_t from = pg_i64(rows, i, 2), to = pg_i64(rows, i, 3);
-		v[2 * i] = (struct replay_moment){.at_us = from, .adapter = adapter};
-		v[2 * i + 1] = (struct replay_moment){to, true, adapter, from};
+		bool empty = from == to;
+		v[2 * i] =
+			(struct replay_moment){.at_us = from, .empty = empty, .adapter = adapter};
+		v[2 * i + 1] = (struct replay_moment){to, true, empty, adapter, from};
 	}
 	qsort(v, 2 * pg_count(rows), sizeof *v, by_time);
 	*ret = (struct replay_gaps){.v = v, .n = 2 * pg_count(rows), .rows = rows};

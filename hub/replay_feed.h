@@ -29,6 +29,7 @@ must_check int replay_feed_oldest(struct pg *p, int64_t district_id, int64_t *re
 struct replay_moment {
 	int64_t at_us;
 	bool over;	     /* it ended then; else it began */
+	bool empty;	     /* at the time at which it began */
 	const char *adapter; /* NULL: all */
 	int64_t from_us;     /* of one that ended: when it had begun */
 };

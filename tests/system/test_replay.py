@@ -333,6 +333,11 @@ def test_silence_is_replayed_and_a_gap_is_nobodys_silence(stored, database):
     lines = s.replay("--cases", "--closed-after", "0", first=0, last=125)
     assert [c["first_seen"] for c in of_kind(lines, "case") if not c["before_range"]] == ["2026-11-02T08:15:00.000000Z"]
     assert of_kind(lines, "summary")[0]["gaps"] == 1
+    # The hub was killed again at its first record, and away for as long.
+    database.rows("UPDATE intake_gap SET to_at = %s", s.at(90))
+    database.rows("INSERT INTO intake_gap SELECT id, 'x', 'hub', %s, %s FROM district", s.at(90), s.at(119))
+    lines = s.replay("--cases", "--closed-after", "0", first=0, last=125)
+    assert [c["first_seen"] for c in of_kind(lines, "case") if not c["before_range"]] == ["2026-11-02T08:15:00.000000Z"]
 
 
 def test_windows_reach_back_before_the_range(stored):
