@@ -161,7 +161,7 @@ def test_retry_after_is_honoured(setup, receiver, asked):
     outbox.put()
     receiver.wait(1)
     first, second = receiver.seen
-    assert 2.5 <= second.at - first.at < 6
+    assert 2.5 <= second.at - first.at < 20
     wait_until(lambda: outbox.results() == ["retry", "accepted"])
 
 
@@ -196,7 +196,7 @@ def test_receiver_that_does_not_answer_in_time(make_hub, database, receiver, beh
     outbox.put()
     receiver.wait(1)
     first, second = receiver.seen
-    assert 1.9 <= second.at - first.at < 6
+    assert 1.9 <= second.at - first.at < 20
     wait_until(lambda: outbox.results() == ["retry", "accepted"])
     assert outbox.attempts()[0][1] is None and "time" in outbox.attempts()[0][2].lower()
 
@@ -211,7 +211,7 @@ def test_body_that_trickles_counts_by_its_status(make_hub, database, receiver):
     start = time.monotonic()
     outbox.put()
     wait_until(lambda: outbox.results() == ["accepted"], timeout=20)
-    assert 4 < time.monotonic() - start < 12
+    assert 4 < time.monotonic() - start < 25  # not the 30 s that the whole answer may take
     assert len(receiver.seen) == 1
     assert outbox.attempts()[0][3].startswith("x")
 

@@ -1,6 +1,7 @@
 """Grids and devices: imported from CSV and JSON lines, listed, removed; every fault named with its line."""
 
 import json
+import resource
 import time
 
 import pytest
@@ -264,15 +265,14 @@ def test_a_hundred_thousand_devices(district):
     rows = "".join(f"s-{i},传感器{i},sensor,hub,,yh-1,118.{i % 1000},32.1,,10m,{'p-0' if i % 7 else ''}\n"
                    for i in range(100000))
     text = "id,title,class,adapter,address,grid,lon,lat,stream_url,interval,parent\np-0,,bin,hub,,yh,,,,,\n" + rows
-    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = import_text(district, "device", text)
-    first = time.monotonic() - start
+    took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     assert done.counts == counts(inserted=100001)
     assert "read 100001 rows" in done.err
     assert district.db.value("SELECT count(*) FROM device WHERE parent_id IS NOT NULL") == 85714 + 1
     assert import_text(district, "device", text).counts == counts(unchanged=100001)
-    print(f"100,001 devices in {first:.1f} s")
-    assert first < 30
+    assert took < 10  # of its own: the machine may be busy
 
 
 def test_a_running_hub_sees_an_import_within_a_second(make_hub, publisher):

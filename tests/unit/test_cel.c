@@ -235,9 +235,9 @@ static void long_texts_are_refused(void **state)
 /* Whatever a condition does, it ends soon and says why. */
 static void expect_ended(const char *text, const char *why)
 {
-	int64_t start = times_mono_us();
+	clock_t start = clock(); /* the processor's: the machine may be busy */
 	expect(text, why);
-	assert_true(times_mono_us() - start < TIMES_SEC);
+	assert_true(clock() - start < CLOCKS_PER_SEC);
 }
 
 static void an_evaluation_is_bounded(void **state)
