@@ -23,10 +23,8 @@
 #define REGISTRY_POLL_US (400 * TIMES_MS)
 #define MEMORIES_CHUNK 5000 /* rows */
 #define MARKERS_GRACE_US (2 * TIMES_SEC)
-#define REFUSALS 3 /* of a batch; then it is written row by row */
-#define STALL_US                                                                         \
-	(5 * TIMES_SEC) /* at the end, without a commit: what is left stays in the spool \
-			 */
+#define REFUSALS 3		 /* of a batch; then it is written row by row */
+#define STALL_US (5 * TIMES_SEC) /* the end goes on so long without a commit */
 #define RETRY_FIRST_US (200 * TIMES_MS)
 #define RETRY_LAST_US (10 * TIMES_SEC)
 
