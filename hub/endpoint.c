@@ -220,6 +220,48 @@ void endpoint_show_url(const struct endpoint *p, struct buf *out)
 		buf_puts(out, "/…");
 }
 
+#define KEY_MIN 6 /* bytes; shorter ones would be found everywhere */
+
+static void blot(struct slice key, char *text, size_t n)
+{
+	if (key.n < KEY_MIN)
+		return;
+	for (char *at; (at = memmem(text, n, key.p, key.n)); n -= (size_t)(at - text), text = at)
+		memset(at, '*', key.n);
+}
+
+/* Each value of the query; of a URL from a file, each part of the path, too. */
+static void blot_url(const struct endpoint *p, char *text, size_t n)
+{
+	struct slice rest = p->target.url, part;
+	const char *query = rest.n ? memchr(rest.p, '?', rest.n) : NULL;
+	size_t path_n = query ? (size_t)(query - rest.p) : rest.n;
+	struct slice path = {rest.p, path_n};
+	rest = (struct slice){rest.p + path_n, rest.n - path_n};
+	while (slice_cut(&rest, '&', &part)) {
+		struct slice name;
+		if (slice_cut(&part, '=', &name))
+			blot(part, text, n);
+	}
+	for (int i = 0; p->conf && given(p->conf->url_file) && slice_cut(&path, '/', &part); i++)
+		if (i > 2) /* scheme, nothing, host */
+			blot(part, text, n);
+}
+
+void endpoint_blot(const struct endpoint *p, char *text, size_t n)
+{
+	for (size_t i = 0; i < p->target.nsecrets; i++) {
+		struct slice key = p->target.secret[i], part;
+		blot(key, text, n);
+		/* "whsec_…", "Name: value" */
+		while (key.n && !strchr(" :_", key.p[0]))
+			key = (struct slice){key.p + 1, key.n - 1};
+		part = slice_trim((struct slice){key.p + !!key.n, key.n - !!key.n});
+		blot(part, text, n);
+	}
+	blot_url(p, text, n);
+}
+
 void endpoint_case_url(const struct config *conf, int64_t case_id, struct buf *out)
 {
 	const char *form = conf->notify.case_url;

@@ -42,6 +42,10 @@ const struct endpoint *endpoints_find(const struct endpoints *all, struct slice 
 /* Its URL as people may see it: no user, password or query; of one from a file, no path either. */
 void endpoint_show_url(const struct endpoint *p, struct buf *out);
 
+/* Blot out what of its secrets and of the keys in its URL stands in an answer: a receiver that
+ * complains may repeat the request, and answers are kept and shown. */
+void endpoint_blot(const struct endpoint *p, char *text, size_t n);
+
 /* notify.case_url with the case's number put in; nothing when it is not configured. */
 void endpoint_case_url(const struct config *conf, int64_t case_id, struct buf *out);
 

@@ -103,6 +103,7 @@ void notify_job_judge(struct notify_job *j, const struct endpoint *p, int64_t sc
 	j->latency_us = r->latency_us;
 	j->answer_n = r->answer_n;
 	memcpy(j->answer, r->answer, r->answer_n);
+	endpoint_blot(p, j->answer, j->answer_n);
 	if (r->status)
 		verdict =
 			p->adapter->classify(r->status, (struct slice){r->answer, r->answer_n}, &a);

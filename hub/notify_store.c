@@ -122,7 +122,9 @@ int notify_store_connect(struct notify_store *s, struct err *e)
 	int rc = pg_open(&conf, e, &s->pg);
 	if (rc)
 		return rc;
-	rc = find_district(s, e);
+	rc = notify_store_query(s, SQL_NOTIFY_SESSION, NULL, 0, e, NULL);
+	if (!rc)
+		rc = find_district(s, e);
 	if (rc) {
 		pg_close(s->pg);
 		s->pg = NULL;

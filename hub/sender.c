@@ -6,7 +6,8 @@
  * Nothing may ever wait inside curl: of the requests that wait for a connection (a limit of
  * connections, or CURLOPT_PIPEWAIT) it wakes only the first one, and one for a receiver that is
  * silent would hold up those for all others. The slots are the limit; a request uses an HTTP/2
- * connection that is there, and makes one when there is none.
+ * connection that is there, and makes one when there is none. Nor may the end of a request wait for
+ * a name server that hangs (CURLOPT_QUICK_EXIT): curl's thread that asks it then ends by itself.
  */
 #include "sender.h"
 
@@ -143,9 +144,11 @@ static int make_headers(struct slice text, struct curl_slist **ret)
 static void set_guards(CURL *c, const struct sender_request *r)
 {
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (r->ca_file)

@@ -31,8 +31,7 @@ WITH RECURSIVE turn AS (
 ), taken AS (
     UPDATE outbox o
     SET lease = $2, next_at = now() + $3::bigint * interval '1 microsecond'
-    FROM due
-    WHERE o.district_id = $1 AND o.id = due.id
+    WHERE o.district_id = $1 AND o.id = ANY (ARRAY(SELECT id FROM due))
     RETURNING o.id, o.message_id, o.case_id, o.endpoint, o.event, o.alert, ts_to_us(o.created_at), o.attempts
 )
 SELECT t.*, (SELECT max(endpoint) FROM due) FROM taken t, (SELECT set_config('synchronous_commit', 'off', true)) c

@@ -19,10 +19,12 @@ SELECT t.id, t.case_id, t.grid_id, t.kind, t.severity, t.event, t.alert, ts_to_u
             THEN ts_to_us(silenced_until($1, t.device_id, t.grid_id, t.kind, t.rule_id, now(), false)) END,
        (SELECT ts_to_us(max(greatest(e.due_at, now() + interval '1 second'))) FROM owed e
         WHERE e.district_id = $1 AND e.case_id = t.case_id AND e.id < t.id AND e.id NOT IN (SELECT id FROM due)),
-       EXISTS (SELECT 1 FROM outbox_about c JOIN outbox o ON o.district_id = c.district_id AND o.id = c.outbox_id
-               WHERE c.district_id = $1 AND c.case_id = t.case_id AND coalesce(o.dead_at, 'infinity') = 'infinity' OFFSET 0),
+       EXISTS (SELECT 1 FROM outbox_about c
+               WHERE c.district_id = $1 AND c.case_id = t.case_id
+                 AND EXISTS (SELECT 1 FROM outbox o WHERE o.district_id = $1 AND o.id = c.outbox_id
+                               AND coalesce(o.dead_at, 'infinity') = 'infinity' OFFSET 0) OFFSET 0),
        (SELECT count(*) FROM (SELECT 1 FROM outbox o WHERE o.district_id = $1 AND o.endpoint = t.receiver
-                                                       AND o.dead_at IS NULL LIMIT 8) few),
+                                AND o.dead_at IS NULL ORDER BY o.next_at LIMIT 8) few), -- the order names the index
        ts_to_us(g.last_at), g.messages, gen_random_uuid(), ts_to_us(now())
 FROM told t
      LEFT JOIN alert_group g ON g.district_id = $1 AND g.endpoint = t.receiver AND g.grid_id = t.grid_id AND g.kind = t.kind

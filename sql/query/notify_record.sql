@@ -1,18 +1,20 @@
 -- What became of attempts, all in one step: $2.. are arrays, one place an attempt. Only while the lease still holds. Nobody
--- waits for the disk: what a crash of the database takes back is sent again under the same id.
+-- waits for the disk: what a crash of the database takes back is sent again under the same id. ANY ($2), beside the join,
+-- leaves no plan but to look up just these rows.
 WITH r AS (
     SELECT * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::integer[], $8::text[],
                          $9::text[], $10::boolean[])
         AS r(id, lease, result, wait_us, status, latency_ms, detail, answer, disable)),
 gone AS (
     DELETE FROM outbox o USING r
-    WHERE o.district_id = $1 AND o.id = r.id AND o.lease = r.lease AND r.result = 'accepted'
+    WHERE o.district_id = $1 AND o.id = ANY ($2::bigint[]) AND o.id = r.id AND o.lease = r.lease AND r.result = 'accepted'
     RETURNING o.id, o.message_id, o.case_id, o.endpoint, o.attempts + 1 AS attempt),
 -- A message that fails for good, or three times, goes to the person's next endpoint.
 failed AS (
     SELECT r.*, o.message_id, o.case_id, o.endpoint, o.attempts + 1 AS attempt,
            cardinality(o.fallback) > 0 AND (r.result = 'dead' OR o.attempts >= 2) AS next
-    FROM r JOIN outbox o ON o.district_id = $1 AND o.id = r.id AND o.lease = r.lease AND r.result <> 'accepted'),
+    FROM r JOIN outbox o ON o.district_id = $1 AND o.id = ANY ($2::bigint[]) AND o.id = r.id AND o.lease = r.lease
+                        AND r.result <> 'accepted'),
 kept AS (
     UPDATE outbox o
     SET attempts = CASE WHEN f.next THEN 0 ELSE f.attempt END, lease = NULL,
@@ -22,7 +24,7 @@ kept AS (
         endpoint = CASE WHEN f.next THEN o.fallback[1] ELSE o.endpoint END,
         fallback = CASE WHEN f.next THEN o.fallback[2:] ELSE o.fallback END
     FROM failed f
-    WHERE o.district_id = $1 AND o.id = f.id
+    WHERE o.district_id = $1 AND o.id = ANY ($2::bigint[]) AND o.id = f.id
     RETURNING o.id, f.message_id, f.case_id, f.endpoint, f.attempt),
 off AS (
     INSERT INTO endpoint_state (district_id, name, disabled_at, reason)

@@ -282,6 +282,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
         self.half_closed(_)
 
+    def echo(self, arg):
+        """"echo:500": an error that repeats the request, as frameworks do while they debug."""
+        sent = f"{self.path} {self.server.receiver.secret} {dict(self.headers.items())}"
+        self.answer(int(arg), sent.encode())
+
     def hang_up(self, _):
         """Accept, and then close a connection that the client takes for one that lives on."""
         self.answer(200)
@@ -344,6 +349,7 @@ BEHAVIOURS = {
     "half_closed": _Handler.half_closed,
     "half_answer": _Handler.half_answer,
     "hang_up": _Handler.hang_up,
+    "echo": _Handler.echo,
     "silent": _Handler.silent,
     "reset": _Handler.reset,
     "slow_head": _Handler.slow_head,

@@ -463,6 +463,20 @@ def test_no_url_and_no_secret_in_the_log(setup, receiver):
     assert "mod=notify" in hub.log
 
 
+def test_no_url_and_no_secret_in_what_is_kept_of_an_answer(setup, receiver):
+    """A receiver may repeat what it was sent; answers are kept, and shown to all who look at the history."""
+    hub, outbox = setup()
+    receiver.behave("echo:400")
+    outbox.put(case=1)
+    wait_until(outbox.dead)
+    (_, status, _, answer), = outbox.attempts(1)
+    assert status == 400 and "/hook?key=***" in answer
+    assert "not-for-logs" not in answer and receiver.secret not in answer and receiver.secret[6:] not in answer
+    receiver.behave("echo:400")
+    done = hub.cmd("webhook", "test", "leader", check=False)
+    assert "not-for-logs" not in done.out + done.err and receiver.secret[6:] not in done.out + done.err
+
+
 def tls_context(folder, name, *san):
     key, cert = folder / f"{name}.key", folder / f"{name}.crt"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
