@@ -2,6 +2,12 @@
 
 #include <unistd.h>
 
+#include "http.h"
+#include "sender_probe.h"
+#include "times.h"
+
+#define ASK_US (5 * TIMES_SEC)
+
 int cmd_fail(const struct err *e)
 {
 	fprintf(stderr, "gridhub: %s\n", e->msg);
@@ -42,6 +48,32 @@ int cmd_open(const char *config_path, struct config **ret_config, struct pg **re
 	*ret_config = c;
 	c = NULL;
 	return CMD_OK;
+}
+
+int cmd_ask_hub(const struct config *c, const char *page, int *ret_status, struct buf *out,
+		struct err *e)
+{
+	auto_buf struct buf url;
+	struct slice host, port;
+	struct err why = {0};
+	const char *listen = c->http.listen ? c->http.listen : "";
+	buf_init(&url, 512);
+	if (!listen[0])
+		return err_set(e, -ENOENT, "http.listen is empty: there is no page to ask for");
+	if (http_parse_listen(slice_of(listen), &host, &port))
+		return err_set(e, -EINVAL, "http.listen: \"%.100s\": expected host:port", listen);
+	/* One that listens everywhere is asked here. */
+	if (!host.n || slice_is(host, "0.0.0.0"))
+		host = slice_of("127.0.0.1");
+	else if (slice_is(host, "::"))
+		host = slice_of("::1");
+	bool v6 = memchr(host.p, ':', host.n) != NULL;
+	buf_printf(&url, "http://%s%.*s%s:%.*s%s", v6 ? "[" : "", SL_FMT(host), v6 ? "]" : "",
+		   SL_FMT(port), page);
+	int r = sender_get(buf_str(&url), ASK_US, ret_status, out, &why);
+	return !r && *ret_status
+		       ? 0
+		       : err_set(e, -EIO, "no hub answers at %.100s: %.300s", listen, why.msg);
 }
 
 int cmd_read_stdin(size_t max, struct buf *out, struct err *e)

@@ -43,6 +43,10 @@ int cmd_usage(const char *name, const char *fmt, ...) printf_like(2, 3);
 const char *cmd_config_path(const char *given);
 /* Load the configuration and connect; both errors are printed; CMD_OK or an exit code. */
 int cmd_open(const char *config_path, struct config **ret_config, struct pg **ret_pg);
+/* GET of a page of the hub that runs with this configuration on this machine. -ENOENT: it has no
+ * http.listen, -EIO: nobody answers. */
+must_check int cmd_ask_hub(const struct config *c, const char *page, int *ret_status,
+			   struct buf *out, struct err *e);
 /* All of stdin, at most max bytes. */
 must_check int cmd_read_stdin(size_t max, struct buf *out, struct err *e);
 

@@ -5,12 +5,11 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "cmd.h"
 #include "cmd_doctor.h"
-#include "http.h"
 #include "json.h"
 #include "rule.h"
 #include "schedule.h"
-#include "sender_probe.h"
 #include "times.h"
 
 #define PAGE_MAX ((size_t)1 << 20)
@@ -141,21 +140,6 @@ void doctor_spool(struct doctor *d)
 
 /* ---- the hub ---- */
 
-static int get(struct doctor *d, const char *page, struct buf *out, struct err *e)
-{
-	auto_buf struct buf url;
-	struct slice host, port;
-	int status = 0;
-	buf_init(&url, 512);
-	if (http_parse_listen(slice_of(d->conf->http.listen), &host, &port))
-		return 0;
-	bool any = !host.n || slice_is(host, "0.0.0.0") || slice_is(host, "::");
-	bool v6 = !any && memchr(host.p, ':', host.n);
-	buf_printf(&url, "http://%s%.*s%s:%.*s%s", v6 ? "[" : "", any ? 9 : (int)host.n,
-		   any ? "127.0.0.1" : host.p, v6 ? "]" : "", SL_FMT(port), page);
-	return sender_get(buf_str(&url), DOCTOR_WAIT_US, &status, out, e) ? 0 : status;
-}
-
 static void say_parts(struct doctor *d, const struct json *parts)
 {
 	for (void *it = json_first(parts); it; it = json_next(parts, it)) {
@@ -221,11 +205,11 @@ void doctor_hub(struct doctor *d)
 	buf_init(&metrics, PAGE_MAX);
 	if (!d->conf->http.listen || !d->conf->http.listen[0])
 		return;
-	int status = get(d, "/health", &page, &e);
-	if (!status) {
+	int status = 0;
+	if (cmd_ask_hub(d->conf, "/health", &status, &page, &e)) {
 		doctor_say(d, DOCTOR_FAIL, "hub", "",
-			   "start it: systemctl start gridhub; then journalctl -u gridhub",
-			   "no hub answers at %s: %s", d->conf->http.listen, e.msg);
+			   "start it: systemctl start gridhub; then journalctl -u gridhub", "%s",
+			   e.msg);
 		return;
 	}
 	if (json_parse(buf_slice(&page), &limits, &e, &health)) {
@@ -237,6 +221,6 @@ void doctor_hub(struct doctor *d)
 	if (slice_is(whole, "ok"))
 		doctor_say(d, DOCTOR_OK, "hub", "", NULL, "runs, and says that all is well");
 	say_parts(d, json_get(health, "parts"));
-	if (get(d, "/metrics", &metrics, &e) == 200)
+	if (!cmd_ask_hub(d->conf, "/metrics", &status, &metrics, &e) && status == 200)
 		say_metrics(d, buf_slice(&metrics));
 }
