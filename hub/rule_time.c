@@ -1,6 +1,8 @@
 #include "rule_load.h"
 #include "times.h"
 
+#define GATE_STEPS_MAX 4000		      /* openings and shuttings looked at */
+#define ANY_TIME (INT64_C(20500) * TIMES_DAY) /* where no holiday is listed */
 #define HOLD_MAX (30 * TIMES_DAY)
 #define SILENCE_MIN (10 * TIMES_SEC)
 #define INTERVALS_MAX 1000
@@ -107,17 +109,44 @@ int rule_time_gate(struct loader *l, const struct yaml_node *v, const char *key,
 	return res;
 }
 
+static bool any_open(const struct schedule *const *v, size_t n, int64_t at_us, int64_t *next_us)
+{
+	bool open = false;
+	for (size_t i = 0; i < n; i++) {
+		open = open || schedule_open(v[i], at_us);
+		*next_us = MIN_OF(*next_us, schedule_next(v[i], at_us));
+	}
+	return open;
+}
+
+/* In the year before the last holiday that is listed and the one behind it; true when that is not
+ * known after so many steps. */
+static bool ever_open(const struct loader *l, const struct rule_code *c)
+{
+	int64_t listed = 0;
+	if (calendar_listed_until(l->set->calendar, &listed) && !listed)
+		return true; /* they go by holidays, and none is listed yet */
+	int64_t at = (listed ? listed : ANY_TIME) - 366 * TIMES_DAY, end = at + 732 * TIMES_DAY;
+	for (size_t step = 0; step < GATE_STEPS_MAX; step++) {
+		int64_t next = INT64_MAX;
+		bool during = any_open(c->during, c->nduring, at, &next);
+		if (!any_open(c->except, c->nexcept, at, &next) && during)
+			return true;
+		if (next >= end)
+			return false;
+		at = next;
+	}
+	return true;
+}
+
 /* What `except` shuts whenever `during` opens it never opens. */
 int rule_time_gates_meet(struct loader *l, const struct yaml_node *during,
 			 const struct rule_code *code)
 {
-	for (size_t i = 0; i < code->nduring; i++)
-		if (!has_schedule(code->except, code->nexcept, code->during[i]))
-			return 0;
-	return code->nduring ? rule_load_fault(l, during, "during",
-					       "all of it stands in `except` too: no case would "
-					       "ever be opened")
-			     : 0;
+	bool meet = !code->nduring || !code->nexcept || ever_open(l, code);
+	return meet ? 0
+		    : rule_load_fault(l, during, "during",
+				      "`except` shuts all of it: no case would ever be opened");
 }
 
 /* ---- silent ---- */

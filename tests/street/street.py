@@ -211,7 +211,7 @@ def lasting(cls, seconds):
 
 # What happens, and to which kind of device: first these in this order, then any.
 SCRIPT = [lasting(Smoke, 20), lasting(Bin, 25), (Bin, Bin.wrong_drops), lasting(Leak, 20), (Camera, Camera.rubbish),
-          lasting(Sos, 1), lasting(Camera, 90), lasting(Bin, 30), lasting(Air, 30)]
+          lasting(Sos, 1), lasting(Camera, 240), lasting(Bin, 30), lasting(Air, 90)]
 
 
 class Street:

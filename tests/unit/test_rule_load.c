@@ -18,10 +18,11 @@
 	"  - {code: part-0305, name: 垃圾箱破损, department: {zh-CN: 环卫, en: cleaning}, "   \
 	"limit: 3d, unit: work, machine_closes: true}\n"
 
-#define SCHEDULES                                       \
-	"zone: Asia/Shanghai\n"                         \
-	"schedules:\n"                                  \
-	"  - {name: night, hours: [\"22:00-06:00\"]}\n" \
+#define SCHEDULES                                                   \
+	"zone: Asia/Shanghai\n"                                     \
+	"schedules:\n"                                              \
+	"  - {name: night, hours: [\"22:00-06:00\"]}\n"             \
+	"  - {name: late, days: [fri], hours: [\"23:00-01:00\"]}\n" \
 	"  - {name: collection, hours: [\"05:00-07:00\"]}\n"
 
 /* The report of the rules beside kinds.yaml and fields.yaml; each line without the folder. */
@@ -116,7 +117,9 @@ static void schedules_are_found_by_their_names(void **state)
 		"  - {id: b, when: spill, for: {night: 10m}, except: [night, night, [x]]" TAIL
 		"  - {id: c, when: spill, for: {night: x, else: [1]}, during: {night: 1}" TAIL
 		"  - {id: d, when: spill, during: night, except: [night, collection]" TAIL
-		"  - {id: e, when: spill, during: []" TAIL,
+		"  - {id: e, when: spill, during: []" TAIL
+		"  - {id: f, when: spill, during: late, except: night" TAIL
+		"  - {id: g, when: spill, during: night, except: late" TAIL,
 		"a.yaml:2:32: key \"for\": no schedule \"nigt\" in schedules.yaml (did you mean "
 		"\"night\"?)\n"
 		"a.yaml:2:63: key \"during\": no schedule \"weekend\" in schedules.yaml\n"
@@ -131,10 +134,12 @@ static void schedules_are_found_by_their_names(void **state)
 		"expected\n"
 		"a.yaml:4:62: key \"during\": the name of a schedule, or a list of names, was "
 		"expected\n"
-		"a.yaml:5:34: key \"during\": all of it stands in `except` too: no case would ever "
+		"a.yaml:5:34: key \"during\": `except` shuts all of it: no case would ever "
 		"be opened\n"
 		"a.yaml:6:34: key \"during\": the name of a schedule, or a list of names, was "
-		"expected\n");
+		"expected\n"
+		"a.yaml:7:34: key \"during\": `except` shuts all of it: no case would ever be "
+		"opened\n");
 }
 
 static void what_makes_no_sense_is_refused(void **state)
@@ -351,6 +356,35 @@ static void a_grid_s_rule_without_devices_is_warned_of(void **state)
 	folder_done(&f);
 }
 
+static void a_field_of_another_class_is_warned_of(void **state)
+{
+	(void)state;
+	struct folder f;
+	folder_new(&f);
+	folder_put(&f, "fields.yaml",
+		   "fields:\n  - {name: spill, type: bool, classes: [bin], meaning: x}\n"
+		   "  - {name: gas, type: bool, classes: [sensor, camera], meaning: x}\n"
+		   "  - {name: t, type: double, meaning: x}\n");
+	folder_put(&f, "a.yaml",
+		   "rules:\n"
+		   "  - {id: a, class: bin, when: spill && t > 1.0" TAIL
+		   "  - {id: b, class: bin, when: \"spill && count(last.gas, '5m') > 1\"" TAIL);
+	assert_int_equal(folder_load(&f), -EINVAL); /* no last in a window */
+	folder_put(&f, "a.yaml",
+		   "rules:\n"
+		   "  - {id: a, class: bin, when: spill && t > 1.0" TAIL
+		   "  - {id: b, class: bin, when: \"spill && count(gas, '5m') > 1\"" TAIL
+		   "  - {id: c, when: gas" TAIL "  - {id: d, class: camera, when: last.gas" TAIL);
+	rule_report_done(&f.report);
+	rule_report_init(&f.report);
+	assert_int_equal(folder_load(&f), 0);
+	assert_int_equal(f.report.nwarnings, 1);
+	assert_non_null(strstr(buf_str(&f.report.warnings), "a.yaml:3:"));
+	assert_non_null(strstr(buf_str(&f.report.warnings),
+			       ": no bin has the field \"gas\", says fields.yaml"));
+	folder_done(&f);
+}
+
 static void rules_that_look_back_too_far_are_warned_of(void **state)
 {
 	(void)state;
@@ -390,6 +424,7 @@ int main(void)
 		cmocka_unit_test(the_hash_is_of_all_that_decides),
 		cmocka_unit_test(the_hash_is_of_what_schedules_mean),
 		cmocka_unit_test(a_grid_s_rule_without_devices_is_warned_of),
+		cmocka_unit_test(a_field_of_another_class_is_warned_of),
 		cmocka_unit_test(rules_that_look_back_too_far_are_warned_of),
 	};
 	return cmocka_run_group_tests_name("rule_load", tests, NULL, NULL);
