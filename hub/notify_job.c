@@ -40,7 +40,9 @@ static int fill_request(struct notify_job *j, const struct endpoint *p, const st
 	int rc = json_parse(j->alert, &alert_limits, e, &alert);
 	if (rc)
 		return err_prefix(e, rc, "the alert in the outbox");
-	endpoint_case_url(conf, j->case_id, &case_url);
+	/* A digest leads to the worst of its cases, whose number stands in it. */
+	int64_t case_id = json_int(json_get(json_get(alert, "case"), "id"));
+	endpoint_case_url(conf, j->case_id ? j->case_id : case_id, &case_url);
 	struct webhook_message m = {.id = j->message_id,
 				    .event = j->event,
 				    .alert = alert,

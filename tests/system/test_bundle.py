@@ -215,3 +215,15 @@ def test_what_waits_is_listed(setup, database):
     wait_until(lambda: database.value("SELECT count(*) FROM owed WHERE due_at > now()") == 2)
     lines = [json.loads(x) for x in hub.cmd("webhook", "list", "--pending").out.splitlines()]
     assert [(x["case"], x["state"]) for x in lines] == [(3, "waiting"), (2, "waiting")]
+
+
+def test_a_digest_leads_to_its_worst_case(setup, receiver):
+    hub, owed = setup()
+    hub.stop()
+    hub.conf["notify"]["case_url"] = "https://hub.example/case/{case}"
+    hub.write_conf()
+    owed.put(3, first=5)
+    hub.start()
+    (message,) = receiver.wait(1)
+    assert "digest" in message.json["data"]
+    assert b"https://hub.example/case/5" in message.body
