@@ -242,6 +242,23 @@ static int subscribe_one(struct mqtt_broker *b, const char *topic, int qos, bool
 	return MQTTAsync_subscribe(b->handle, topic, qos, &o);
 }
 
+/* A lasting session keeps what it was subscribed to before its filter was shared: the hub would go
+ * on getting every message, beside its share. */
+static void unsubscribe_unshared(struct mqtt_broker *b, const char *topic)
+{
+	static const char share[] = "$share/";
+	MQTTAsync_responseOptions o = MQTTAsync_responseOptions_initializer;
+	const char *slash = strncmp(topic, share, sizeof share - 1) == 0
+				    ? strchr(topic + sizeof share - 1, '/')
+				    : NULL;
+	for (size_t i = 0; slash && i < b->conf->nsubs; i++)
+		if (strcmp(b->conf->subs[i].topic, slash + 1) == 0)
+			return;
+	if (slash && MQTTAsync_unsubscribe(b->handle, slash + 1, &o) != MQTTASYNC_SUCCESS)
+		log_warn("mqtt", KM("cannot unsubscribe"), KS("broker", b->conf->name),
+			 KS("topic", slash + 1));
+}
+
 void mqtt_link_subscribe(struct mqtt_broker *b)
 {
 	pthread_mutex_lock(&b->m->lock);
@@ -255,6 +272,7 @@ void mqtt_link_subscribe(struct mqtt_broker *b)
 			failed(b, ST_AWAY, "cannot subscribe", rc, 0, NULL);
 			return;
 		}
+		unsubscribe_unshared(b, b->conf->subs[i].topic);
 	}
 	if (subscribe_one(b, MQTT_DROPPED_TOPIC, 0, false) != MQTTASYNC_SUCCESS)
 		log_debug("mqtt", KM("no $SYS topics"), KS("broker", b->conf->name));
