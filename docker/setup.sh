@@ -5,6 +5,7 @@
 #
 #   setup.sh                 make what is missing; renew certificates that end within 30 days
 #   setup.sh --force         new certificates for all (then: docker compose restart)
+#   setup.sh rotate ROLE     a new password of the database's role hub, owner or report (then: ALTER ROLE; see README.md)
 #   setup.sh acl  <FILE      take over the broker's list of `gridhub device export --acl`
 #   setup.sh users <FILE     … and that of `gridhub device export --passwords` (then: docker compose kill -s HUP mosquitto)
 set -euo pipefail
@@ -81,6 +82,12 @@ all() {
 }
 
 case ${1-} in
+rotate)
+	[[ ${2-} =~ ^(hub|owner|report)$ ]] || { echo "setup.sh: rotate hub, owner or report" >&2 && exit 2; }
+	random >"$KEYS/postgres/$2.new"
+	mv "$KEYS/postgres/$2.new" "$KEYS/postgres/$2"
+	all
+	;;
 acl | users)
 	cat >"$KEYS/mosquitto/devices.$1.new"
 	[ -s "$KEYS/mosquitto/devices.$1.new" ] || { echo "setup.sh: nothing on stdin" >&2 && exit 1; }
