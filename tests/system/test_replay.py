@@ -21,7 +21,7 @@ OWN_RULES = """
 rules:
   - id: t.hot
     class: any
-    when: temp_c > 50.0 && humidity < 60.0
+    when: temp_c > 50.0 && humidity_pct < 60.0
     for: 300ms
     clear: temp_c < 45.0
     clear_for: 200ms
@@ -124,13 +124,13 @@ def random_message(rng, n):
     if bin_:
         fields |= {"fill_pct": rng.choice([10, 10.0, 70, 84.9, 85, 91, 91.0, 95, 99.5]), "spill": rng.random() < 0.02}
     if rng.random() < 0.6:
-        fields |= {"temp_c": rng.choice([20, 44, 46.5, 51.0, 55, 61.25, None]), "humidity": rng.randrange(20, 90)}
+        fields |= {"temp_c": rng.choice([20, 44, 46.5, 51.0, 55, 61.25, None]), "humidity_pct": rng.randrange(20, 90)}
     if not bin_:
         fields |= {"battery_pct": rng.choice([3, 5.0, 15, 80]), "smoke": rng.random() < 0.1}
     if rng.random() < 0.05:  # several readings in one message (SenML), not in the order of time
         return topic_of(device, "tele", "bin" if bin_ else "sensor"), [
             {"n": name, "v": value, "t": (now - timedelta(seconds=rng.choice([0, 0.2, 1, 2, 4000]))).timestamp()}
-            for name in ("fill_pct", "temp_c", "humidity") for value in rng.sample([10, 30.5, 55, 91.0, 95, 99.5], 2)]
+            for name in ("fill_pct", "temp_c", "humidity_pct") for value in rng.sample([10, 30.5, 55, 91.0, 95, 99.5], 2)]
     kind = "tele"
     if rng.random() < 0.1:
         kind = "event"
@@ -167,7 +167,7 @@ def test_replay_opens_the_cases_that_live_opened(make_hub, database, publisher):
     assert hub.restart().running
     publish_some(publisher, rng, 2302, 1000)
     for device in BINS[::2]:
-        publisher.publish(topic_of(device), {"fill_pct": 10, "temp_c": 20, "spill": False, "humidity": 50})
+        publisher.publish(topic_of(device), {"fill_pct": 10, "temp_c": 20, "spill": False, "humidity_pct": 50})
     wait_until(lambda: database.value("SELECT count(*) FROM reading WHERE fields ? 'last'") == 3, 30, why="the last readings")
     time.sleep(11)  # all holds are over, and all devices silent
     ended = datetime.now(timezone.utc)
