@@ -5,7 +5,7 @@
  * is the thread's own.
  *
  * No receiver may take all jobs: one that has as many under way as a share of those that are free
- * is left out of the next claim, and a claim takes no more than a share. So a dead or slow one
+ * is left out of the next claim, and a claim takes no more than half of them. So a dead or slow one
  * leaves three quarters to the others, and several leave something still. One that fails, or that
  * takes no more for now (pace.h), is left out too; what a claim brought beyond its pace is given
  * back and counts as no attempt.
@@ -31,7 +31,7 @@
 #define GAUGES_COST 50		   /* and so many times what they take */
 #define OVERDUE_US (3 * TIMES_MIN) /* an alert due for so long: health is degraded */
 #define RECONNECT_MAX_US (30 * TIMES_SEC)
-#define SHARES 4 /* a claim, and a receiver before it is left out: one in so many free jobs */
+#define SHARES 4		 /* a receiver takes at most one in so many free jobs */
 #define GATHER_US (5 * TIMES_MS) /* results are recorded so long after they came, at most */
 #define ROOM_MAX (1024 * 1024)
 
@@ -257,8 +257,8 @@ static void put_back(struct notify *n, size_t count)
 		notify_job_reset(n->pick[i]);
 }
 
-/* Claim a share and send it; true when there may be more. */
-static bool claim_share(struct notify *n)
+/* Claim and send; true when there may be more. */
+static bool claim_some(struct notify *n)
 {
 	struct err e = {0};
 	auto_buf struct buf room;
@@ -268,8 +268,10 @@ static bool claim_share(struct notify *n)
 	if (!free)
 		return false;
 	n->share = MAX_OF(free / SHARES, (size_t)1);
+	size_t want = MAX_OF(free / 2, (size_t)1);
 	put_room(n, &room);
-	if (notify_store_claim(n->store, buf_slice(&room), n->pick, n->share, &e, &got, &more)) {
+	if (notify_store_claim(n->store, buf_slice(&room), n->share, n->pick, want, &e, &got,
+			       &more)) {
 		db_failed(n, &e);
 		return false;
 	}
@@ -332,7 +334,7 @@ static void claim(struct notify *n)
 	if (now < n->claim_at || !db_ready(n))
 		return;
 	n->claim_at = now + POLL_US;
-	while (claim_share(n))
+	while (claim_some(n))
 		sender_work(n->sender);
 	look_when_ready(n);
 }

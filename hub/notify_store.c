@@ -162,15 +162,16 @@ static bool next_turn(struct notify_store *s, const struct pg_rows *rows, bool f
 	return full || !from_start;
 }
 
-int notify_store_claim(struct notify_store *s, struct slice room, struct notify_job *const *jobs,
-		       size_t n, struct err *e, size_t *ret_n, bool *ret_more)
+int notify_store_claim(struct notify_store *s, struct slice room, size_t share,
+		       struct notify_job *const *jobs, size_t n, struct err *e, size_t *ret_n,
+		       bool *ret_more)
 {
 	auto_rows struct pg_rows *rows = NULL;
 	char lease[NOTIFY_LEASE_MAX];
 	snprintf(lease, sizeof lease, "%s.%" PRIu64, s->token, ++s->claims);
 	struct pg_arg args[] = {
 		PGA_I(s->district), PGA_STR(lease), PGA_I(s->conf->notify.lease_us), PGA_I(n),
-		PGA_S(room),	    PGA_I(n),	    PGA_S(buf_slice(&s->turn))};
+		PGA_S(room),	    PGA_I(share),   PGA_S(buf_slice(&s->turn))};
 	int rc = notify_store_query(s, SQL_NOTIFY_CLAIM, args, COUNT_OF(args), e, &rows);
 	if (rc)
 		return rc;

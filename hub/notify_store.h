@@ -29,12 +29,12 @@ must_check int notify_store_connect(struct notify_store *s, struct err *e);
 bool notify_store_connected(const struct notify_store *s);
 
 /*
- * Lease at most n due rows, and fill jobs[i] with them, at most n of an endpoint; room: a JSON
- * object, how many each endpoint takes that takes less. The endpoints take turns: a claim goes on
- * where the last one ended. *ret_more: another one may find more. A row that is too large for a job
- * comes back NOTIFY_DONE and NOTIFY_DEAD.
+ * Lease at most n due rows, and fill jobs[i] with them, at most `share` of an endpoint; room: a
+ * JSON object, how many each endpoint takes that takes less. The endpoints take turns: a claim goes
+ * on where the last one ended. *ret_more: another one may find more. A row that is too large for a
+ * job comes back NOTIFY_DONE and NOTIFY_DEAD.
  */
-must_check int notify_store_claim(struct notify_store *s, struct slice room,
+must_check int notify_store_claim(struct notify_store *s, struct slice room, size_t share,
 				  struct notify_job *const *jobs, size_t n, struct err *e,
 				  size_t *ret_n, bool *ret_more);
 /*
