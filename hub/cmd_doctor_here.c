@@ -34,7 +34,10 @@ static void holidays(struct doctor *d, const struct rules *rules)
 	int64_t days = (until - times_now_us()) / TIMES_DAY;
 	doctor_say(d, days < HOLIDAYS_WARN_DAYS ? DOCTOR_WARN : DOCTOR_OK, "holidays", "",
 		   "add the next holidays to schedules.yaml, then reload",
-		   until ? "listed for %lld more days" : "none are listed", (long long)days);
+		   !until     ? "none are listed"
+		   : days < 0 ? "those that are listed ended %lld days ago"
+			      : "listed for %lld more days",
+		   (long long)(days < 0 ? -days : days));
 }
 
 void doctor_rules(struct doctor *d)
