@@ -1,5 +1,7 @@
 #include "district.h"
 
+#include "times.h"
+
 int district_put_grid(struct registry *to, const struct pg_rows *rows, size_t i)
 {
 	struct grid g = {
@@ -25,7 +27,8 @@ int district_put_device(struct registry *to, const struct pg_rows *rows, size_t 
 		.class = (enum device_class)pg_i64(rows, i, 3),
 		.adapter = pg_str(rows, i, 4),
 		.address = pg_str(rows, i, 5),
-		.interval_us = pg_i64(rows, i, 7),
+		/* Multiples of it are added to times. */
+		.interval_us = MIN_OF(MAX_OF(pg_i64(rows, i, 7), 0), 366 * TIMES_DAY),
 	};
 	*ret_id = d.id;
 	return pg_bool(rows, i, 8) ? 1 : registry_put_device(to, &d, pg_i64(rows, i, 6));

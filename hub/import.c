@@ -6,6 +6,7 @@
 #include "times.h"
 
 #define ARENA_MAX (IMPORT_FILE_MAX * 2)
+#define DURATION_MAX (366 * TIMES_DAY)
 
 /* ---- the tables ---- */
 
@@ -212,8 +213,8 @@ static int check_duration(struct import *im, struct slice s, struct slice *ret, 
 {
 	int64_t us;
 	char text[32];
-	if (times_parse_duration(s, &us)) {
-		buf_puts(why, "expected a duration such as 30s, 10m or 1h30m");
+	if (times_parse_duration(s, &us) || us > DURATION_MAX) {
+		buf_puts(why, "expected a duration such as 30s, 10m or 1h30m, at most 366d");
 		return -EINVAL;
 	}
 	snprintf(text, sizeof text, "%lld", (long long)us);

@@ -131,6 +131,13 @@ def test_columns_that_are_missing_keep_their_value(district):
     assert district.json_lines("grid", "list")[1]["leader"] == "周主任"
 
 
+def test_an_interval_is_of_a_year_at_most(district):
+    """Multiples of it are added to times; these ran over."""
+    text = "id,class,adapter,grid,interval\nbin-1,bin,hub,yh-1,{}\n"
+    assert import_text(district, "device", text.format("106751990d"), check=False).counts["refused"] == 1
+    assert import_text(district, "device", text.format("366d")).counts["refused"] == 0
+
+
 def test_all_faults_are_listed_and_nothing_is_written(hub):
     text = GRID_CSV + ('a,甲,two,,qx,,,\nb,,1,,qx,,,\nc,丙,1,odd,nix,,,\nqx,again,0,,,,,\nd,丁,1,,"x"y,,,\ne,戊,1\n')
     done = import_text(hub, "grid", text, check=False)

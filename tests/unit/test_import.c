@@ -79,7 +79,7 @@ static void faults_name_line_column_and_value(void **state)
 		{"a,bin,hub,g,,1,", "column \"lon\": lon and lat together, or neither"},
 		{"a,bin,hub,g,,,soon",
 		 "column \"interval\": value \"soon\": expected a duration such as 30s, 10m or "
-		 "1h30m"},
+		 "1h30m, at most 366d"},
 		{"a\x01,bin,hub,g,,,",
 		 "column \"id\": value \"a\\u0001\": expected text without line "
 		 "breaks and control characters"},
