@@ -109,13 +109,16 @@ static int print_all(struct export *x, struct pg *p, int64_t district, struct er
 	return r;
 }
 
-static int find_broker(struct export *x, const struct config *c)
+static const struct broker_conf *find_broker(const struct export *x, const struct config *c)
 {
 	for (size_t i = 0; i < c->nbrokers; i++)
 		if (x->broker ? strcmp(x->broker, c->brokers[i].name) == 0 : c->nbrokers == 1)
-			x->b = &c->brokers[i];
-	if (x->b)
-		return CMD_OK;
+			return &c->brokers[i];
+	return NULL;
+}
+
+static int no_broker(const struct export *x)
+{
 	return x->broker
 		       ? cmd_usage("device", "export: --broker \"%s\": there is none of that name",
 				   x->broker)
@@ -129,10 +132,11 @@ static int export(struct export *x)
 	struct err e = {0};
 	int64_t district = 0;
 	int rc = cmd_open_district(x->config_path, &c, &p, &district);
-	if (!rc)
-		rc = find_broker(x, c);
 	if (rc)
 		return rc;
+	x->b = find_broker(x, c);
+	if (!x->b)
+		return no_broker(x);
 	if (x->key_path && file_read_secret(x->key_path, &x->key, &e))
 		return cmd_fail(&e);
 	if (x->key && strlen(x->key) < 32) {
