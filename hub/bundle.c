@@ -418,9 +418,8 @@ static int put_endpoint(struct bundle *b, struct bundle_item *const *items, size
 
 static int by_case(const void *x, const void *y)
 {
-	const struct bundle_item *a, *b;
-	memcpy(&a, x, sizeof a);
-	memcpy(&b, y, sizeof b);
+	const struct bundle_item *a = *(const struct bundle_item *const *)x;
+	const struct bundle_item *b = *(const struct bundle_item *const *)y;
 	if (a->case_id != b->case_id)
 		return a->case_id < b->case_id ? -1 : 1;
 	return a->id < b->id ? -1 : a->id > b->id;
