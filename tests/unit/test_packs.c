@@ -393,8 +393,7 @@ static size_t tell_words(struct rules *set, const char *file, const char *list, 
 	size_t n, told = 0;
 	auto_json struct json *j = NULL;
 	static const struct json_limits limits = {.max_bytes = 1024 * 1024, .max_depth = 16};
-	if (file_read(file, 1024 * 1024, &text, &n, &e))
-		skip();
+	assert_int_equal(file_read(file, 1024 * 1024, &text, &n, &e), 0);
 	assert_int_equal(json_parse((struct slice){text, n}, &limits, &e, &j), 0);
 	const struct json *words = json_get(j, list);
 	assert_non_null(words);
@@ -407,6 +406,8 @@ static size_t tell_words(struct rules *set, const char *file, const char *list, 
 static void each_word_of_two_vendors_is_one_rule_s(void **state)
 {
 	(void)state;
+	if (access(AI_EVENTS "huawei-vias.json", R_OK))
+		skip();
 	struct rules *set = load();
 	size_t n = tell_words(set, AI_EVENTS "huawei-vias.json", "event_types", "{\"event\":", "}");
 	n += tell_words(set, AI_EVENTS "dahua-dpsdk-codes.json", "city", "{\"event\":\"", "\"}");
