@@ -326,7 +326,9 @@ static void read_moves(struct reader *rd)
 	if (!list || !is_list(rd, list, "expect", EXAMPLE_MOVES_MAX))
 		return;
 	x->expect = room(rd, list->n * sizeof *x->expect);
-	for (size_t i = 0; x->expect && i < list->n; i++)
+	if (!x->expect)
+		return;
+	for (size_t i = 0; i < list->n; i++)
 		read_move(rd, list->vals[i]);
 	if (x->nexpect)
 		qsort(x->expect, x->nexpect, sizeof *x->expect, rule_example_order);
