@@ -84,29 +84,9 @@ static int parse(int argc, char **argv, const char *help, int takes, struct opti
 	return optind < argc ? cmd_usage("case", "unexpected \"%s\"", argv[optind]) : -1;
 }
 
-/* Run a statement whose rows are JSON; with `must_be`, no row is a failure that says so. */
-static int print(const struct options *p, enum sql_id id, struct pg_arg *args, size_t n,
-		 bool must_be)
+static void no_case(const struct options *p, const char *open, struct err *ret)
 {
-	auto_config struct config *c = NULL;
-	auto_pg struct pg *pg = NULL;
-	auto_rows struct pg_rows *rows = NULL;
-	struct err e = {0};
-	int64_t district = 0;
-	int r = cmd_open_district(p->config, &c, &pg, &district);
-	if (r)
-		return r;
-	args[0] = PGA_I(district);
-	if (pg_query(pg, id, args, n, &e, &rows))
-		return cmd_fail(&e);
-	if (must_be && !pg_count(rows)) {
-		err_set(&e, -ENOENT, "there is no %scase %lld", id == SQL_CASE_CLOSE ? "open " : "",
-			(long long)p->id);
-		return cmd_fail(&e);
-	}
-	for (size_t i = 0; i < pg_count(rows); i++)
-		puts(pg_str(rows, i, 0));
-	return CMD_OK;
+	err_set(ret, -ENOENT, "there is no %scase %lld", open, (long long)p->id);
 }
 
 static int verb_list(int argc, char **argv)
@@ -117,7 +97,7 @@ static int verb_list(int argc, char **argv)
 		return r;
 	struct pg_arg args[] = {PGA_NULL, PGA_B(!p.all), p.grid ? PGA_STR(p.grid) : PGA_NULL,
 				PGA_I(p.limit)};
-	return print(&p, SQL_CASE_LIST, args, COUNT_OF(args), false);
+	return cmd_print_json(p.config, SQL_CASE_LIST, args, COUNT_OF(args), NULL);
 }
 
 static int verb_show(int argc, char **argv)
@@ -127,7 +107,9 @@ static int verb_show(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	struct pg_arg args[] = {PGA_NULL, PGA_I(p.id)};
-	return print(&p, SQL_CASE_SHOW, args, COUNT_OF(args), true);
+	struct err none;
+	no_case(&p, "", &none);
+	return cmd_print_json(p.config, SQL_CASE_SHOW, args, COUNT_OF(args), none.msg);
 }
 
 static int verb_close(int argc, char **argv)
@@ -141,7 +123,9 @@ static int verb_close(int argc, char **argv)
 			"case",
 			"close: both --by and --reason are needed, for they stand in the history");
 	struct pg_arg args[] = {PGA_NULL, PGA_I(p.id), PGA_STR(p.by), PGA_STR(p.reason)};
-	return print(&p, SQL_CASE_CLOSE, args, COUNT_OF(args), true);
+	struct err none;
+	no_case(&p, "open ", &none);
+	return cmd_print_json(p.config, SQL_CASE_CLOSE, args, COUNT_OF(args), none.msg);
 }
 
 int cmd_case(int argc, char **argv)

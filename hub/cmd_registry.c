@@ -272,6 +272,29 @@ static void put_line(struct buf *out, const struct pg_rows *rows, size_t i, bool
 	buf_putc(out, '\n');
 }
 
+int cmd_print_json(const char *config_path, enum sql_id id, struct pg_arg *args, size_t nargs,
+		   const char *none)
+{
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *pg = NULL;
+	auto_rows struct pg_rows *rows = NULL;
+	struct err e = {0};
+	int64_t district = 0;
+	int r = cmd_open_district(config_path, &c, &pg, &district);
+	if (r)
+		return r;
+	args[0] = PGA_I(district);
+	if (pg_query(pg, id, args, nargs, &e, &rows))
+		return cmd_fail(&e);
+	if (none && !pg_count(rows)) {
+		err_set(&e, -ENOENT, "%s", none);
+		return cmd_fail(&e);
+	}
+	for (size_t i = 0; i < pg_count(rows); i++)
+		puts(pg_str(rows, i, 0));
+	return CMD_OK;
+}
+
 int cmd_print_rows(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nargs)
 {
 	auto_rows struct pg_rows *rows = NULL;

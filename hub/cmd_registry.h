@@ -13,6 +13,12 @@ int cmd_import(const struct import_kind *kind, int argc, char **argv);
 /* The first column of each row is JSON and makes a line; the second, if there is one, is bytes put
  * into it as "payload". */
 int cmd_print_rows(struct pg *p, enum sql_id id, const struct pg_arg *args, size_t nargs);
+/*
+ * Connect, put the district into args[0], run the statement and print its rows, each of which is
+ * JSON. No row is a failure that says `none`, unless that is NULL. Returns an exit code.
+ */
+int cmd_print_json(const char *config_path, enum sql_id id, struct pg_arg *args, size_t nargs,
+		   const char *none);
 /* --config FILE and --help, and nothing else: CMD_OK, an exit code, or -1 when help was printed. */
 int cmd_only_config(const char *verb, const char *help, int argc, char **argv,
 		    const char **ret_config_path);

@@ -135,30 +135,6 @@ static int no_more(int argc, char **argv)
 	return optind < argc ? cmd_usage("silence", "unexpected \"%s\"", argv[optind]) : -1;
 }
 
-/* Each row is JSON; none is a failure that `none` explains, if it is given. */
-static int print(const struct options *p, enum sql_id id, struct pg_arg *args, size_t n,
-		 const char *none)
-{
-	auto_config struct config *c = NULL;
-	auto_pg struct pg *pg = NULL;
-	auto_rows struct pg_rows *rows = NULL;
-	struct err e = {0};
-	int64_t district = 0;
-	int r = cmd_open_district(p->config, &c, &pg, &district);
-	if (r)
-		return r;
-	args[0] = PGA_I(district);
-	if (pg_query(pg, id, args, n, &e, &rows))
-		return cmd_fail(&e);
-	if (none && !pg_count(rows)) {
-		err_set(&e, -ENOENT, "%s", none);
-		return cmd_fail(&e);
-	}
-	for (size_t i = 0; i < pg_count(rows); i++)
-		puts(pg_str(rows, i, 0));
-	return CMD_OK;
-}
-
 static struct pg_arg text(const char *s)
 {
 	return s ? PGA_STR(s) : PGA_NULL;
@@ -200,7 +176,7 @@ static int verb_add(int argc, char **argv)
 	struct pg_arg args[] = {PGA_NULL,      text(p.device),	     text(p.grid), text(p.kind),
 				text(p.rule),  PGA_B(p.maintenance), PGA_I(from),  PGA_I(to),
 				PGA_STR(p.by), PGA_STR(p.reason)};
-	return print(&p, SQL_SILENCE_ADD, args, COUNT_OF(args), none.msg);
+	return cmd_print_json(p.config, SQL_SILENCE_ADD, args, COUNT_OF(args), none.msg);
 }
 
 static int verb_list(int argc, char **argv)
@@ -212,7 +188,7 @@ static int verb_list(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	struct pg_arg args[] = {PGA_NULL, PGA_B(p.all)};
-	return print(&p, SQL_SILENCE_LIST, args, COUNT_OF(args), NULL);
+	return cmd_print_json(p.config, SQL_SILENCE_LIST, args, COUNT_OF(args), NULL);
 }
 
 static int verb_end(int argc, char **argv)
@@ -231,8 +207,8 @@ static int verb_end(int argc, char **argv)
 	if (!p.by)
 		return cmd_usage("silence", "end: --by is needed, for it is kept");
 	struct pg_arg args[] = {PGA_NULL, PGA_I(id), PGA_STR(p.by)};
-	return print(&p, SQL_SILENCE_END, args, COUNT_OF(args),
-		     "there is no such silence, or it is over");
+	return cmd_print_json(p.config, SQL_SILENCE_END, args, COUNT_OF(args),
+			      "there is no such silence, or it is over");
 }
 
 int cmd_silence(int argc, char **argv)
