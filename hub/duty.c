@@ -2,11 +2,12 @@
 
 #include <inttypes.h>
 
+#include "pg_columns.h"
 #include "times.h"
 #include "yaml.h"
 #include "zone.h"
 
-#define ARRAY_MAX ((size_t)16 * 1024 * 1024)
+#define ENDPOINTS_BYTES ((size_t)1024 * 1024)
 #define NAME_MAX_BYTES 128
 
 /* ---- holidays ---- */
@@ -91,12 +92,7 @@ static const struct yaml_field absence_table[] = {
 };
 
 /* Columns of duty_put_*.sql. */
-enum { PEOPLE_COLUMNS = 5, DUTY_COLUMNS = 9, ABSENCE_COLUMNS = 4, COLUMNS_MAX = 9 };
-
-struct columns {
-	struct buf c[COLUMNS_MAX];
-	size_t n, rows;
-};
+enum { PEOPLE_COLUMNS = 5, DUTY_COLUMNS = 9, ABSENCE_COLUMNS = 4 };
 
 struct reader {
 	struct yaml_doc *doc;
@@ -105,17 +101,9 @@ struct reader {
 	void *ctx;
 	size_t faults;
 	const struct yaml_node *people;
-	struct columns columns[3];
+	struct pg_columns columns[3];
+	size_t rows[3];
 };
-
-static void columns_init(struct columns *a, size_t n)
-{
-	a->n = n;
-	for (size_t i = 0; i < n; i++) {
-		buf_init(&a->c[i], ARRAY_MAX);
-		pg_array_begin(&a->c[i]);
-	}
-}
 
 static void put_or_null(struct buf *b, const char *s)
 {
@@ -215,7 +203,7 @@ static int weekdays(struct reader *r, const struct yaml_node *days)
 static void put_endpoints(struct reader *r, const struct yaml_node *list, struct buf *out)
 {
 	auto_buf struct buf one;
-	buf_init(&one, ARRAY_MAX);
+	buf_init(&one, ENDPOINTS_BYTES);
 	pg_array_begin(&one);
 	if (list->kind != YAML_SEQ || !list->n || list->n > DUTY_ENDPOINTS_MAX)
 		bad(r, list, "key \"endpoints\": a list of 1 to %d names was expected",
@@ -233,7 +221,7 @@ static void put_endpoints(struct reader *r, const struct yaml_node *list, struct
 	pg_array_str(out, buf_slice(&one));
 }
 
-static void read_person(struct reader *r, const struct yaml_node *map, struct columns *a)
+static void read_person(struct reader *r, const struct yaml_node *map, struct pg_columns *a)
 {
 	struct person_yaml y;
 	struct err e;
@@ -258,7 +246,7 @@ static void read_person(struct reader *r, const struct yaml_node *map, struct co
 	put_or_null(&a->c[4], to);
 }
 
-static void read_duty(struct reader *r, const struct yaml_node *map, struct columns *a)
+static void read_duty(struct reader *r, const struct yaml_node *map, struct pg_columns *a)
 {
 	struct duty_yaml y;
 	struct err e;
@@ -285,7 +273,7 @@ static void read_duty(struct reader *r, const struct yaml_node *map, struct colu
 	put_or_null(&a->c[8], y.to);
 }
 
-static void read_absence(struct reader *r, const struct yaml_node *map, struct columns *a)
+static void read_absence(struct reader *r, const struct yaml_node *map, struct pg_columns *a)
 {
 	struct absence_yaml y;
 	struct err e;
@@ -315,7 +303,7 @@ static void read_absence(struct reader *r, const struct yaml_node *map, struct c
 static const struct part {
 	const char *key;
 	size_t max, columns;
-	void (*read)(struct reader *r, const struct yaml_node *map, struct columns *a);
+	void (*read)(struct reader *r, const struct yaml_node *map, struct pg_columns *a);
 	enum sql_id put;
 } parts[] = {
 	{"people", DUTY_PEOPLE_MAX, PEOPLE_COLUMNS, read_person, SQL_DUTY_PUT_PEOPLE},
@@ -324,16 +312,14 @@ static const struct part {
 };
 
 static void read_part(struct reader *r, const struct part *p, const struct yaml_node *list,
-		      struct columns *a)
+		      struct pg_columns *a, size_t *ret_rows)
 {
-	columns_init(a, p->columns);
+	pg_columns_init(a, p->columns);
 	if (list && !yaml_is_null(list) && (list->kind != YAML_SEQ || list->n > p->max))
 		bad(r, list, "key \"%s\": a list of at most %zu was expected", p->key, p->max);
 	else
-		for (size_t i = 0; list && !yaml_is_null(list) && i < list->n; i++, a->rows++)
+		for (size_t i = 0; list && !yaml_is_null(list) && i < list->n; i++, ++*ret_rows)
 			p->read(r, list->vals[i], a);
-	for (size_t i = 0; i < a->n; i++)
-		pg_array_end(&a->c[i]);
 }
 
 static int read_roster(struct reader *r, struct err *e)
@@ -348,7 +334,7 @@ static int read_roster(struct reader *r, struct err *e)
 	r->people = y.people;
 	const struct yaml_node *lists[] = {y.people, y.duties, y.absences};
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
-		read_part(r, &parts[i], lists[i], &r->columns[i]);
+		read_part(r, &parts[i], lists[i], &r->columns[i], &r->rows[i]);
 	return r->faults ? err_set(e, -EINVAL, "%s: %zu faults, nothing was changed",
 				   yaml_path(r->doc), r->faults)
 			 : 0;
@@ -357,15 +343,13 @@ static int read_roster(struct reader *r, struct err *e)
 static int put_part(struct reader *r, struct pg *pg, int64_t district, size_t i, struct err *e)
 {
 	auto_rows struct pg_rows *rows = NULL;
-	struct columns *a = &r->columns[i];
-	struct pg_arg args[1 + COLUMNS_MAX] = {PGA_I(district)};
-	for (size_t k = 0; k < a->n; k++) {
-		if (a->c[k].failed)
-			return err_set(e, -E2BIG, "key \"%s\": too large", parts[i].key);
-		args[1 + k] = PGA_S(buf_slice(&a->c[k]));
-	}
-	int rc = pg_query(pg, parts[i].put, args, 1 + a->n, e, &rows);
-	if (!rc && pg_count(rows) && pg_i64(rows, 0, 0) != (int64_t)a->rows)
+	struct pg_arg args[1 + PG_COLUMNS_MAX] = {PGA_I(district)};
+	size_t n = 1;
+	int rc = pg_columns_args(&r->columns[i], args, &n);
+	if (rc)
+		return err_set(e, rc, "key \"%s\": too large", parts[i].key);
+	rc = pg_query(pg, parts[i].put, args, n, e, &rows);
+	if (!rc && pg_count(rows) && pg_i64(rows, 0, 0) != (int64_t)r->rows[i])
 		rc = err_set(e, -ENOENT,
 			     "key \"duties\": there is no grid \"%s\"; nothing was changed",
 			     pg_str(rows, 0, 1));
@@ -399,9 +383,8 @@ int duty_load(const char *path, const struct config *conf, struct pg *pg, int64_
 	rc = read_roster(&r, e);
 	if (!rc)
 		rc = put_roster(&r, pg, district, e);
-	*ret = (struct duty_counts){r.columns[0].rows, r.columns[1].rows, r.columns[2].rows};
+	*ret = (struct duty_counts){r.rows[0], r.rows[1], r.rows[2]};
 	for (size_t i = 0; i < COUNT_OF(r.columns); i++)
-		for (size_t k = 0; k < r.columns[i].n; k++)
-			buf_done(&r.columns[i].c[k]);
+		pg_columns_done(&r.columns[i]);
 	return rc;
 }

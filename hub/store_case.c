@@ -22,7 +22,7 @@ static int cmp_anomaly(const void *x, const void *y)
 	return slice_cmp(a->rule_id, b->rule_id);
 }
 
-static void anomaly_columns(struct store_columns *a, const struct batch_anomaly *x)
+static void anomaly_columns(struct pg_columns *a, const struct batch_anomaly *x)
 {
 	pg_array_i64(&a->c[0], x->device_id);
 	pg_array_str(&a->c[1], x->rule_id);
@@ -51,15 +51,15 @@ static void anomaly_columns(struct store_columns *a, const struct batch_anomaly 
 static int write_some(struct store_writing *w, const struct batch_anomaly *v, size_t nv,
 		      int64_t batch)
 {
-	auto_store_columns struct store_columns a;
+	auto_pg_columns struct pg_columns a;
 	auto_rows struct pg_rows *rows = NULL;
-	store_columns_init(&a, CASE_COLUMNS);
+	pg_columns_init(&a, CASE_COLUMNS);
 	for (size_t i = 0; i < nv; i++)
 		anomaly_columns(&a, &v[i]);
 	struct pg_arg args[3 + CASE_COLUMNS] = {PGA_I(w->pos->district_id),
 						PGA_STR(w->pos->stream_id), PGA_I(batch)};
 	size_t n = 3;
-	int r = store_columns_args(&a, args, &n);
+	int r = pg_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "cases: too large");
 	r = pg_query(w->pg, SQL_STORE_CASE, args, n, w->e, &rows);

@@ -1,33 +1,5 @@
 #include "store_columns.h"
 
-#define ARRAY_MAX ((size_t)512 << 20)
-
-void store_columns_init(struct store_columns *a, size_t n)
-{
-	a->n = n;
-	for (size_t i = 0; i < n; i++) {
-		buf_init(&a->c[i], ARRAY_MAX);
-		pg_array_begin(&a->c[i]);
-	}
-}
-
-void store_columns_done(struct store_columns *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		buf_done(&a->c[i]);
-}
-
-int store_columns_args(struct store_columns *a, struct pg_arg *args, size_t *n)
-{
-	for (size_t i = 0; i < a->n; i++) {
-		pg_array_end(&a->c[i]);
-		if (a->c[i].failed)
-			return -E2BIG;
-		args[(*n)++] = PGA_S(buf_slice(&a->c[i]));
-	}
-	return 0;
-}
-
 struct slice store_json(struct slice s)
 {
 	return s.n ? s : SL("{}");

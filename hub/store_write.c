@@ -8,7 +8,7 @@
 
 /*
  * DESIGN: each table's rows go out as arrays, one a column, in one statement; a `struct
- * store_columns` collects them. Rows are sorted by key first: two hubs that write unsorted deadlock
+ * pg_columns` collects them. Rows are sorted by key first: two hubs that write unsorted deadlock
  * at once.
  */
 
@@ -45,9 +45,9 @@ static int write_states(struct store_writing *w, struct batch *b)
 {
 	if (!b->nstates)
 		return 0;
-	auto_store_columns struct store_columns a;
+	auto_pg_columns struct pg_columns a;
 	auto_buf struct buf json;
-	store_columns_init(&a, 4);
+	pg_columns_init(&a, 4);
 	buf_init(&json, READING_ARENA_MAX);
 	qsort(b->states, b->nstates, sizeof *b->states, cmp_state);
 	for (size_t i = 0; i < b->nstates; i++) {
@@ -60,7 +60,7 @@ static int write_states(struct store_writing *w, struct batch *b)
 	}
 	struct pg_arg args[5] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
-	int r = store_columns_args(&a, args, &n);
+	int r = pg_columns_args(&a, args, &n);
 	return r ? err_set(w->e, r, "device states: too large")
 		 : pg_query(w->pg, SQL_STORE_STATE, args, n, w->e, NULL);
 }
@@ -76,9 +76,9 @@ static int cmp_unknown(const void *x, const void *y)
 
 static int write_unknown(struct store_writing *w, struct batch *b)
 {
-	auto_store_columns struct store_columns a;
+	auto_pg_columns struct pg_columns a;
 	auto_buf struct buf scratch;
-	store_columns_init(&a, 7);
+	pg_columns_init(&a, 7);
 	buf_init(&scratch, 4 * 65536);
 	for (size_t i = 0; i < b->nunknowns; i++) {
 		const struct batch_unknown *u = &b->unknowns[i];
@@ -92,7 +92,7 @@ static int write_unknown(struct store_writing *w, struct batch *b)
 	}
 	struct pg_arg args[9] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
-	int r = store_columns_args(&a, args, &n);
+	int r = pg_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "unknown devices: too large");
 	args[8] = args[7]; /* $8 is the limit, $9 the payloads */
@@ -102,9 +102,9 @@ static int write_unknown(struct store_writing *w, struct batch *b)
 
 static int register_unknown(struct store_writing *w, struct batch *b)
 {
-	auto_store_columns struct store_columns a;
+	auto_pg_columns struct pg_columns a;
 	auto_rows struct pg_rows *rows = NULL;
-	store_columns_init(&a, 3);
+	pg_columns_init(&a, 3);
 	for (size_t i = 0; i < b->nunknowns; i++) {
 		const struct batch_unknown *u = &b->unknowns[i];
 		pg_array_str(&a.c[0], u->adapter);
@@ -113,7 +113,7 @@ static int register_unknown(struct store_writing *w, struct batch *b)
 	}
 	struct pg_arg args[6] = {PGA_I(w->pos->district_id), PGA_STR(w->conf->intake.holding_grid)};
 	size_t n = 2;
-	int r = store_columns_args(&a, args, &n);
+	int r = pg_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "unknown devices: too large");
 	args[n++] = PGA_I(w->conf->intake.unknown_max);
@@ -138,9 +138,9 @@ static int write_rejected(struct store_writing *w, struct batch *b)
 {
 	if (!b->nrejected || !w->conf->intake.rejected_max)
 		return 0;
-	auto_store_columns struct store_columns a;
+	auto_pg_columns struct pg_columns a;
 	auto_buf struct buf scratch;
-	store_columns_init(&a, 6);
+	pg_columns_init(&a, 6);
 	buf_init(&scratch, 4 * 65536);
 	for (size_t i = 0; i < b->nrejected; i++) {
 		const struct batch_rejected *x = &b->rejected[i];
@@ -153,7 +153,7 @@ static int write_rejected(struct store_writing *w, struct batch *b)
 	}
 	struct pg_arg args[7] = {PGA_I(w->pos->district_id)};
 	size_t n = 1;
-	int r = store_columns_args(&a, args, &n);
+	int r = pg_columns_args(&a, args, &n);
 	if (r)
 		return err_set(w->e, r, "refused messages: too large");
 	r = pg_query(w->pg, SQL_STORE_REJECTED, args, n, w->e, NULL);
