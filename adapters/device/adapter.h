@@ -9,7 +9,7 @@
 #ifndef GRIDHUB_DEVICE_ADAPTER_H
 #define GRIDHUB_DEVICE_ADAPTER_H
 
-#include "../../hub/reading.h"
+#include "reading.h"
 
 struct device_message {
 	struct slice topic;   /* UTF-8, not empty, checked by the caller */

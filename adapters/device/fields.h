@@ -5,7 +5,7 @@
 #ifndef GRIDHUB_DEVICE_FIELDS_H
 #define GRIDHUB_DEVICE_FIELDS_H
 
-#include "../../hub/json.h"
+#include "json.h"
 #include "adapter.h"
 
 /* A topic as a device may publish it: -ENOENT for an empty level, a wildcard, a control character.

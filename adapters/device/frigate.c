@@ -8,7 +8,7 @@
  * needed. All
  * other topics (snapshots, motion, counts) are understood and ignored.
  */
-#include "../../hub/times.h"
+#include "times.h"
 #include "fields.h"
 #include "list.h"
 

@@ -6,7 +6,7 @@
  * fields. Arrays and objects in objects are refused: whoever writes this dialect can mend it, and a
  * part left out in silence would be looked for in vain.
  */
-#include "../../hub/times.h"
+#include "times.h"
 #include "fields.h"
 #include "list.h"
 #include "senml.h"

@@ -1,6 +1,6 @@
 #include "senml.h"
 
-#include "../../hub/times.h"
+#include "times.h"
 #include "fields.h"
 
 #include <math.h>

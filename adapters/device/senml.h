@@ -9,8 +9,8 @@
 #ifndef GRIDHUB_DEVICE_SENML_H
 #define GRIDHUB_DEVICE_SENML_H
 
-#include "../../hub/json.h"
-#include "../../hub/reading.h"
+#include "json.h"
+#include "reading.h"
 
 #define SENML_RECORDS_MAX 4096
 #define SENML_NAME_MAX 255

@@ -6,7 +6,7 @@
  * objects (ota progress, lists of colours) are left out. A button's `action` becomes an event of
  * its own, and is stale when retained.
  */
-#include "../../hub/times.h"
+#include "times.h"
 #include "fields.h"
 #include "list.h"
 

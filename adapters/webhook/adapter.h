@@ -9,7 +9,7 @@
 #ifndef GRIDHUB_WEBHOOK_ADAPTER_H
 #define GRIDHUB_WEBHOOK_ADAPTER_H
 
-#include "../../hub/json.h"
+#include "json.h"
 
 #define WEBHOOK_SECRETS_MAX 4
 #define WEBHOOK_URL_MAX 4096

@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-#include "../../hub/times.h"
+#include "times.h"
 
 #define BODY_MAX (64 * 1024)
 #define TEXT_MAX 8000

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-#include "../../hub/times.h"
+#include "times.h"
 
 #define BODY_MAX (64 * 1024) /* what every intermediary must take */
 

@@ -7,8 +7,8 @@
 
 #include <inttypes.h>
 
-#include "../../hub/crypto.h"
-#include "../../hub/times.h"
+#include "crypto.h"
+#include "times.h"
 
 #define TEXT_MAX 6000
 #define HEAD_MAX 300

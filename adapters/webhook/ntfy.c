@@ -4,8 +4,8 @@
  */
 #include "compose.h"
 
-#include "../../hub/crypto.h"
-#include "../../hub/times.h"
+#include "crypto.h"
+#include "times.h"
 
 #define MESSAGE_MAX 3500 /* past 4096 it becomes a file; and all of it must fit when escaped */
 #define TITLE_MAX 250

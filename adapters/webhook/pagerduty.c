@@ -4,7 +4,7 @@
  */
 #include "compose.h"
 
-#include "../../hub/times.h"
+#include "times.h"
 
 #define SUMMARY_MAX 1024
 #define KEY_MAX 255

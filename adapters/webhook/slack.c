@@ -4,7 +4,7 @@
  */
 #include "compose.h"
 
-#include "../../hub/times.h"
+#include "times.h"
 
 #define TEXT_MAX 2900 /* a section takes 3000 characters */
 #define BODY_MAX (64 * 1024)

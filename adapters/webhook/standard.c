@@ -13,8 +13,8 @@
 
 #include <inttypes.h>
 
-#include "../../hub/crypto.h"
-#include "../../hub/times.h"
+#include "crypto.h"
+#include "times.h"
 #include "compose.h"
 
 #define SECRET_PREFIX "whsec_"

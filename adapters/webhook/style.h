@@ -5,7 +5,7 @@
 #ifndef GRIDHUB_WEBHOOK_STYLE_H
 #define GRIDHUB_WEBHOOK_STYLE_H
 
-#include "../../hub/base.h"
+#include "base.h"
 
 /* How a value loses its power. Control characters become blanks but where said; direction marks
  * go; a colon before two slashes becomes a full-width one, so that no address turns into a link. */

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "../../hub/times.h"
+#include "times.h"
 
 /* ---- parsing ---- */
 

@@ -4,7 +4,7 @@
  */
 #include "compose.h"
 
-#include "../../hub/times.h"
+#include "times.h"
 
 #define CONTENT_MAX 4096 /* bytes, as the robot takes them */
 #define BODY_MAX (4 * CONTENT_MAX)

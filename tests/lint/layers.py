@@ -2,7 +2,8 @@
 """Include order, one module a library, and the lengths of functions and files.
 
 SOURCES in CMakeLists.txt is the order of modules: a file includes headers of its own module and of those before it.
-A module is hub/NAME.c with its NAME_*.c, or a folder of adapters; its place is that of its first file.
+A module is NAME.c with its NAME_*.c in a folder of hub/, or a folder of adapters; its place is that of its first file.
+No two headers of hub/ have one name, for they are included by it alone.
 A header without a .c of its own stands where the first module that needs it stands, so it is checked through that.
 """
 
@@ -15,16 +16,16 @@ FUNCTION_MAX, SOURCE_MAX, HEADER_MAX = 60, 620, 150  # the aim is 40, 600 and 12
 
 # Each third-party header belongs to one module: (pattern, modules that may include it).
 LIBRARIES = [
-    (r"jansson", ("hub/json",)),
-    (r"yaml\.h", ("hub/yaml",)),
-    (r"xxhash", ("hub/base",)),
-    (r"libpq|postgres", ("hub/pg",)),
-    (r"MQTT", ("hub/mqtt",)),
-    (r"curl/", ("hub/sender",)),
-    (r"microhttpd", ("hub/http",)),
-    (r"pcre2", ("hub/cel",)),
-    (r"openssl/", ("hub/crypto",)),
-    (r"systemd/", ("hub/ready",)),
+    (r"jansson", ("json",)),
+    (r"yaml\.h", ("yaml",)),
+    (r"xxhash", ("base",)),
+    (r"libpq|postgres", ("pg",)),
+    (r"MQTT", ("mqtt",)),
+    (r"curl/", ("sender",)),
+    (r"microhttpd", ("http",)),
+    (r"pcre2", ("cel",)),
+    (r"openssl/", ("crypto",)),
+    (r"systemd/", ("ready",)),
 ]
 C_AND_POSIX = re.compile(
     r"(assert|ctype|errno|fcntl|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|"
@@ -41,10 +42,10 @@ def order():
 
 
 def module(path):
-    """hub/notify_job.c → hub/notify, adapters/device/hub.c → adapters/device"""
+    """hub/notify/notify_job.c → notify, adapters/device/hub.c → adapters/device"""
     if path.startswith("adapters/"):
         return path.rsplit("/", 1)[0]
-    return re.sub(r"(_\w+)?\.\w+$", "", path)
+    return re.sub(r"(_\w+)?\.\w+$", "", path.rsplit("/", 1)[1])
 
 
 def includes(path):
@@ -54,7 +55,20 @@ def includes(path):
             yield number, found[1] == '"', found[2]
 
 
+def header(name, target, headers):
+    """The file that `#include "target"` in the file `name` means, as a path from the root."""
+    for path in (str(Path(name).parent / target), target, headers.get(target, "")):
+        if path and (ROOT / path).is_file():
+            return path
+    return None
+
+
 def check_order(sources, complain):
+    headers = {}
+    for path in sorted(ROOT.glob("hub/*/*.h")):
+        if path.name in headers:
+            complain(f"{path.relative_to(ROOT)}: {headers[path.name]} has the same name")
+        headers[path.name] = str(path.relative_to(ROOT))
     rank = {}
     for path in sources:
         rank.setdefault(module(path), len(rank))
@@ -72,10 +86,9 @@ def check_order(sources, complain):
             for number, quoted, target in includes(name):
                 if not quoted:
                     continue
-                full = ((ROOT / name).parent / target).resolve()
-                if not full.exists():
+                other = header(name, target, headers)
+                if not other:
                     continue  # generated (sql.h), checked by the compiler
-                other = str(full.relative_to(ROOT))
                 if module(other) not in rank:
                     files.append(other)
                 elif rank[module(other)] > own:
@@ -85,14 +98,14 @@ def check_order(sources, complain):
 
 def check_listed(sources, complain):
     known = set(sources)
-    for path in sorted([*ROOT.glob("hub/*.c"), *ROOT.glob("adapters/*/*.c")]):
+    for path in sorted([*ROOT.glob("hub/**/*.c"), *ROOT.glob("adapters/*/*.c")]):
         name = str(path.relative_to(ROOT))
-        if name not in known and not re.match(r"hub/(main|cmd(_\w+)?)\.c$", name):
+        if name not in known and not re.match(r"hub/(main|cmd/cmd(_\w+)?)\.c$", name):
             complain(f"{name}: stands in no list of CMakeLists.txt")
 
 
 def check_libraries(complain):
-    for path in sorted([*ROOT.glob("hub/*.[ch]"), *ROOT.glob("adapters/*/*.[ch]")]):
+    for path in sorted([*ROOT.glob("hub/**/*.[ch]"), *ROOT.glob("adapters/*/*.[ch]")]):
         name = str(path.relative_to(ROOT))
         for number, quoted, target in includes(name):
             if quoted or C_AND_POSIX.match(target):
@@ -100,7 +113,7 @@ def check_libraries(complain):
             owners = [mods for pattern, mods in LIBRARIES if re.search(pattern, target)]
             if not owners:
                 complain(f"{name}:{number}: <{target}> is of no library that tests/lint/layers.py knows")
-            elif not name.startswith(owners[0]):
+            elif module(name) not in owners[0]:
                 complain(f"{name}:{number}: <{target}> belongs to {' and '.join(owners[0])} alone")
 
 
@@ -121,7 +134,7 @@ def functions(path):
 def check_lengths(complain):
     longest = ("", 0)
     lines = {}
-    for path in sorted([*ROOT.glob("hub/*.[ch]"), *ROOT.glob("adapters/*/*.[ch]")]):
+    for path in sorted([*ROOT.glob("hub/**/*.[ch]"), *ROOT.glob("adapters/*/*.[ch]")]):
         name = str(path.relative_to(ROOT))
         count = len((ROOT / name).read_text().splitlines())
         lines[name] = count

@@ -9,10 +9,10 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "hub/json.h"
-#include "hub/replay_diff.h"
-#include "hub/replay_fields.h"
-#include "hub/times.h"
+#include "json.h"
+#include "replay_diff.h"
+#include "replay_fields.h"
+#include "times.h"
 
 /* ---- fields ---- */
 

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "../adapters/webhook/text.h"
+#include "adapters/webhook/text.h"
 #include "log.h"
 #include "sender.h"
 #include "times.h"

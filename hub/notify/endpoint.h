@@ -6,7 +6,7 @@
 #ifndef GRIDHUB_ENDPOINT_H
 #define GRIDHUB_ENDPOINT_H
 
-#include "../adapters/webhook/adapter.h"
+#include "adapters/webhook/adapter.h"
 #include "config.h"
 #include "pace.h"
 

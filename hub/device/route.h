@@ -5,7 +5,7 @@
 #ifndef GRIDHUB_ROUTE_H
 #define GRIDHUB_ROUTE_H
 
-#include "../adapters/device/adapter.h"
+#include "adapters/device/adapter.h"
 #include "config.h"
 
 struct route;

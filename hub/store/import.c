@@ -1,6 +1,6 @@
 #include "import.h"
 
-#include "../adapters/device/adapter.h"
+#include "adapters/device/adapter.h"
 #include "csv.h"
 #include "json.h"
 #include "times.h"

@@ -10,7 +10,7 @@
 #ifndef GRIDHUB_ACL_H
 #define GRIDHUB_ACL_H
 
-#include "../adapters/device/adapter.h"
+#include "adapters/device/adapter.h"
 #include "config.h"
 
 struct acl_user {

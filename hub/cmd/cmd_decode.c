@@ -2,7 +2,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
-#include "../adapters/device/adapter.h"
+#include "adapters/device/adapter.h"
 #include "cmd.h"
 #include "times.h"
 
