@@ -37,6 +37,7 @@ PG_BIN = Path("/usr/lib/postgresql/15/bin")
 SAMPLES = ROOT.parent / "shared" / "samples"  # may be missing: skip then
 
 sys.path.insert(0, str(Path(__file__).parent))
+from patience import PATIENCE  # noqa: E402
 
 # A small district: 区 → 街道 → 社区 (level 1) → 片区 (2) → 楼栋 (3); alerts of all of it go to the endpoint "leader".
 GRIDS = [
@@ -84,7 +85,11 @@ def topic_of(device, kind="tele", cls="bin"):
 
 
 def wait_until(what, timeout=15.0, interval=0.05, why=""):
-    """Call `what` until it returns something true, and return that; fail with what it returned last."""
+    """Call `what` until it returns something true, and return that; fail with what it returned last.
+
+    timeout: seconds on an idle machine; a failure comes PATIENCE times later.
+    """
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     seen, error = None, None
     while True:
@@ -156,6 +161,7 @@ class Process:
     def stop(self, number=signal.SIGTERM, timeout=20.0):
         """Ask, wait, and return the exit status; a child that does not end in time is killed and fails the test."""
         self.send(number)
+        timeout *= PATIENCE
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -396,7 +402,7 @@ class Publisher:
     def publish_many(self, messages, qos=1, timeout=120):
         """(topic, payload) pairs, pipelined; returns how many once all are acknowledged."""
         infos = [self.client.publish(topic, self.encode(payload), qos) for topic, payload in messages]
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * PATIENCE
         for info in infos:
             info.wait_for_publish(max(0.1, end - time.monotonic()))
             assert info.is_published(), "the broker did not acknowledge in time"
@@ -435,7 +441,7 @@ class Hub:
             input = input.encode()
         env = {**os.environ, "GRIDHUB_CONFIG": str(self.path)}
         done = subprocess.run([str(HUB), *map(str, argv)], input=input or b"", env=env, cwd=self.dir,
-                              capture_output=True, timeout=timeout, check=False)
+                              capture_output=True, timeout=timeout * PATIENCE, check=False)
         done.out, done.err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         if check and done.returncode != 0:
             pytest.fail(f"gridhub {' '.join(map(str, argv))}: exit {done.returncode}\n{done.out}\n{done.err}")

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from patience import PATIENCE
+
 TOLERANCE_S = 300
 BODY_MAX = 20_000
 HUGE = 100 * 1024 * 1024
@@ -140,6 +142,7 @@ class Receiver:
             return list(self.seen)
 
     def _wait(self, done, timeout, what):
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         with self.lock:
             while not done():

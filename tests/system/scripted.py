@@ -11,6 +11,8 @@ import struct
 import threading
 import time
 
+from patience import PATIENCE
+
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 13, 14
 
 
@@ -36,6 +38,7 @@ class ScriptedBroker:
         self._send(PUBLISH, (8 if dup else 0) | 2 | (1 if retain else 0), body + payload)
 
     def wait(self, what, why, timeout=20.0):
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         with self.changed:
             while not what():

@@ -106,7 +106,7 @@ def test_postgresql_hangs_longer_than_a_request_may_take(start_hub, server, data
         hub.wait_part("database", "degraded")
         began = time.monotonic()
         assert hub.health()["status"] == "degraded"
-        assert time.monotonic() - began < 2  # asks nobody
+        assert time.monotonic() - began < 5  # asks nobody: a request to the database may take 10 s
         stream.wait()  # intake goes on
         assert hub.metric("gridhub_spool_backlog_records") > 0
     finally:

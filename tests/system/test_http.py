@@ -95,7 +95,7 @@ def test_health_answers_while_the_database_hangs(make_hub, own_postgres, make_da
             assert hub.get("/live") == (200, "ok\n")
             time.sleep(0.2)
         assert {"notify", "database"} <= degraded
-        assert slowest < 0.5
+        assert slowest < 3  # less than a request to the database may take
     finally:
         own_postgres.go_on()
     wait_until(lambda: hub.health()["parts"]["notify"]["status"] == "ok", timeout=40)

@@ -427,15 +427,17 @@ def test_ctrl_c_ends_it_with_what_it_has_and_a_lost_server_with_an_error(stored,
         FROM district d, generate_series(1, 1000000) i, LATERAL (SELECT %s::timestamptz + i * interval '1 ms') x(t)""",
                   s.ids["bin-1"], s.start)
     busy = "SELECT pid FROM pg_stat_activity WHERE application_name = 'gridhub replay' AND datname = current_database()"
+    sent = "SELECT 1 FROM pg_stat_progress_copy WHERE datname = current_database() AND tuples_processed > 100000"
 
     def in_the_middle(act):
         child = subprocess.Popen([str(HUB), "replay", "--json", "--from", iso(s.start), "--to", iso(s.at(600)),
                                   "--config", str(s.hub.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: database.rows(busy + " AND query LIKE '%%COPY (%%' AND wait_event = 'ClientWrite'"), 30, 0.001,
-                   "rows to flow")
+        wait_until(lambda: database.rows(sent), 60, 0.001, "rows to flow")
+        child.send_signal(signal.SIGSTOP)  # so that it is still in the middle when it is told, however busy the machine is
         act(child)
-        out, err = child.communicate(timeout=20)
-        wait_until(lambda: not database.rows(busy), 10, why="the server to have noticed")
+        child.send_signal(signal.SIGCONT)
+        out, err = child.communicate(timeout=60)
+        wait_until(lambda: not database.rows(busy), 60, why="the server to have noticed")
         return child.returncode, [json.loads(line) for line in out.splitlines()], err
 
     code, lines, err = in_the_middle(lambda child: child.send_signal(signal.SIGINT))
