@@ -50,6 +50,14 @@ TEMPLATES = ['{"a":"{text}","b":{fields.x|json},"c":"{url|url}"}', "{severity} {
 ALERTS = ['{"case":{"id":7,"rule":"r","severity":"urgent","title":"<at id=all> [x](http://y)","opened_at":"2026-01-01T00:00:00Z"},'
           '"grid":{"name":"g"},"device":{"id":"d"},"fields":{"a":1.5,"b":true,"c":null},"text":"- **a**\\n# b\\u202e"}', "{}"]
 
+LOOKS = ['{"id":1,"depth":"picture","state":"online","step":"keyframe","cause":"none","detail":"ok","address":"[::1]:554",'
+         '"at_us":{"resolved":1,"connected":2,"authorised":3,"session":4,"packet":5,"keyframe":6,"total":7},'
+         '"stream":{"codec":"h264","width":704,"height":576,"fps":25,"gop":50,"bitrate_kbps":499.5,"i_per_mb":14.2,'
+         '"p_tail_per_mb":0.02,"p_p05_per_mb":0.1,"p_p50_per_mb":1e-3,"keyframe_hash":"fedcba9876543210","ts_jump_s":0.04,'
+         '"packets":250,"keyframes":5},"picture":{"mean":127.2,"sd":31,"flat_pct":12,"sharpness":480,"dhash":"00ff00ff00ff00ff",'
+         '"cols":2,"rows":2,"blocks":"AAECAw=="},"snapshot":"/9j/4AECA//Z"}',
+         '{"id":-9,"depth":"reach","state":"unknown","step":"none","cause":"prober"}',
+         'q{"id":1,"depth":"watch","deadline_us":5000000,"watch_us":10000000,"snapshot":true,"url":"rtsp://a:b%40@[::1]:554/1"}']
 
 def write(folder, items):
     os.makedirs(folder, exist_ok=True)
@@ -89,6 +97,7 @@ def main(out):
     dialects = 11  # the first byte: dialect, and which of the three it is
     write(out + "/webhook", [bytes([kind * dialects + d]) + t.encode() for d in range(dialects)
                              for kind, texts in enumerate((ANSWERS, TEMPLATES, ALERTS)) for t in texts])
+    write(out + "/probe", [t.encode() for t in LOOKS])
     write(out + "/csv", [t.encode() for t in TABLES])
 
 
