@@ -26,6 +26,7 @@ LIBRARIES = [
     (r"pcre2", ("cel",)),
     (r"openssl/", ("crypto",)),
     (r"systemd/", ("ready",)),
+    (r"libav(format|codec|util)/|libswscale/", ("look",)),
 ]
 C_AND_POSIX = re.compile(
     r"(assert|ctype|errno|fcntl|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|"
