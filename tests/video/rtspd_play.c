@@ -1,0 +1,202 @@
+/* Pictures, at their time. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rtspd.h"
+
+#define BEHIND_MAX \
+	(2U << 20) /* bytes the socket did not take: pictures are left out until it has */
+#define LATE_MAX_US 1000000
+#define SCRATCH_MAX (4U << 20)
+
+static uint8_t scratch[SCRATCH_MAX];
+
+static double fps_of(const struct conn *c)
+{
+	return c->mount.fps > 0 ? c->mount.fps : c->clip->fps;
+}
+
+static void be16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void be32(uint8_t *p, uint32_t v)
+{
+	be16(p, v >> 16);
+	be16(p + 2, v & 0xffff);
+}
+
+/* The numbers of one packet that is this session's alone. */
+static void stamp(struct conn *c, uint8_t *packet)
+{
+	be16(packet + CLIP_RTP_AT + 2, c->seq++);
+	be32(packet + CLIP_RTP_AT + 4, c->rtp_time);
+	be32(packet + CLIP_RTP_AT + 8, c->ssrc);
+}
+
+/*
+ * A note in front of a keyframe (SEI, user data) that is never the same twice: a camera's keyframes
+ * do not repeat, but a clip's do.
+ */
+static size_t note(struct conn *c, uint8_t *p)
+{
+	char text[33];
+	snprintf(text, sizeof text, "%08x%08x%016llx", c->ssrc, c->pictures,
+		 (unsigned long long)now_us());
+	size_t at = CLIP_HEAD_LEN;
+	memset(p, 0, at);
+	p[0] = '$';
+	p[4] = 0x80;
+	p[5] = 96;
+	p[at++] = c->clip->hevc ? 39 << 1 : 6;
+	if (c->clip->hevc)
+		p[at++] = 1;
+	p[at++] = 5;
+	p[at++] = 16 + 16;
+	memcpy(p + at, text, 32);
+	at += 32;
+	p[at++] = 0x80;
+	be16(p + 2, (unsigned)(at - CLIP_RTP_AT));
+	stamp(c, p);
+	return at;
+}
+
+static void frame_send(struct conn *c)
+{
+	const struct clip_frame *f = &c->clip->frames[c->frame];
+	size_t at = 0;
+	if (f->len + 128 > sizeof scratch)
+		return;
+	if (f->key && !c->mount.same)
+		at = note(c, scratch);
+	memcpy(scratch + at, c->clip->bytes + f->at, f->len);
+	for (size_t p = at; p < at + f->len;) {
+		stamp(c, scratch + p);
+		p += 4 + ((size_t)scratch[p + 2] << 8 | scratch[p + 3]);
+	}
+	stats.frames++;
+	conn_send(c, scratch, at + f->len);
+}
+
+/* ---- when ---- */
+
+static void clip_take(struct conn *c, struct clip *to)
+{
+	if (c->clip && --c->clip->users == 0 && c->clip->replaced)
+		clip_free(c->clip);
+	c->clip = to;
+	if (to)
+		to->users++;
+}
+
+static unsigned phase(const char *path)
+{
+	unsigned h = 2166136261U;
+	for (; *path; path++)
+		h = (h ^ (unsigned char)*path) * 16777619U;
+	return h ^ h >> 15;
+}
+
+/* Where the camera is in its clip at this moment, each at a place of its own, and where we join. */
+void play_begin(struct conn *c)
+{
+	struct clip *clip = clip_named(c->mount.clip);
+	if (!clip)
+		return;
+	clip_take(c, clip);
+	int64_t now = now_us();
+	double at = fmod((double)now * fps_of(c) / 1e6 + phase(c->path), (double)clip->nframes);
+	size_t frame = (size_t)at % clip->nframes, first = frame;
+	if (c->mount.join == JOIN_WAIT)
+		first = clip_key(clip, frame, false);
+	else if (c->mount.join == JOIN_KEY)
+		first = clip_key(clip, frame, true);
+	size_t wait =
+		c->mount.join == JOIN_WAIT ? (first + clip->nframes - frame) % clip->nframes : 0;
+	c->frame = first;
+	c->began_us = c->jumped_us = now;
+	c->changes = mount_changes;
+	c->ssrc = phase(c->path) | 1;
+	c->seq = (uint16_t)c->ssrc;
+	c->rtp_time = c->ssrc * 7919U;
+	c->playing = true;
+	stats.playing++;
+	stats.sessions++;
+	conn_at(c, now + 1 + (int64_t)((double)wait * 1e6 / fps_of(c)));
+}
+
+void play_end(struct conn *c)
+{
+	if (!c->playing)
+		return;
+	c->playing = false;
+	stats.playing--;
+	clip_take(c, NULL);
+	conn_at(c, 0);
+}
+
+static void clip_switch(struct conn *c, const char *name)
+{
+	struct clip *to = clip_named(name);
+	if (!to || to == c->clip)
+		return;
+	clip_take(c, to);
+	c->frame = clip_key(to, 0, false);
+}
+
+/* The mount became another, or its clip: from the next picture on. true: the session is over. */
+static bool changed(struct conn *c)
+{
+	struct mount m;
+	c->changes = mount_changes;
+	if (!mount_find(c->path, &m) || (m.at < AT_PLAY && m.act != ACT_NONE)) {
+		conn_hang_up(c, false);
+		return true;
+	}
+	c->mount = m;
+	clip_switch(c, m.clip);
+	return false;
+}
+
+static void after(struct conn *c, int64_t now)
+{
+	int64_t span = (int64_t)(c->mount.after_s * 1e6);
+	if (span <= 0)
+		return;
+	if (c->mount.then[0] && now - c->began_us >= span)
+		clip_switch(c, c->mount.then);
+	if (c->mount.jump_s != 0 && now - c->jumped_us >= span) {
+		c->rtp_time += (uint32_t)(int64_t)(c->mount.jump_s * 90000);
+		c->jumped_us = now;
+	}
+}
+
+static bool to_be_sent(const struct conn *c)
+{
+	if (c->mount.at == AT_PLAY && c->mount.act == ACT_NO_PACKETS)
+		return false;
+	if (c->mount.at == AT_PLAY && c->mount.act == ACT_NO_KEY && c->clip->frames[c->frame].key)
+		return false;
+	return c->nout - c->out_at <= BEHIND_MAX;
+}
+
+void play_due(struct conn *c)
+{
+	int64_t now = now_us(), due = c->due_us;
+	if (c->changes != mount_changes && changed(c))
+		return;
+	after(c, now);
+	if (to_be_sent(c))
+		frame_send(c);
+	if (c->dead)
+		return;
+	double step = 1 / fps_of(c);
+	c->pictures++;
+	c->rtp_time += (uint32_t)lround(90000 * step);
+	c->frame = (c->frame + 1) % c->clip->nframes;
+	due += (int64_t)(1e6 * step);
+	conn_at(c, due > now - LATE_MAX_US ? due : now);
+}
