@@ -304,7 +304,8 @@ static int load_into(struct config *c, struct err *e)
 		r = load_endpoints(c, root.section[S_ENDPOINTS], e);
 	if (!r)
 		r = load_allowed(c, e);
-	const char **paths[] = {&c->spool.dir, &c->rules.dir, &c->database.password_file};
+	const char **paths[] = {&c->spool.dir, &c->rules.dir, &c->database.password_file,
+				&c->http.token_file};
 	if (!r)
 		r = make_all_absolute(c, paths, COUNT_OF(paths), e);
 	if (!r)

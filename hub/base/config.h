@@ -95,7 +95,8 @@ struct config {
 		const char *case_url; /* link put into alerts, {case} is replaced; NULL = none */
 	} notify;
 	struct {
-		const char *listen; /* "127.0.0.1:8470"; "" = none */
+		const char *listen;	/* "127.0.0.1:8470"; "" = none */
+		const char *token_file; /* of the API; NULL = there is none */
 		int64_t max_connections;
 	} http;
 	struct broker_conf *brokers;

@@ -135,7 +135,12 @@ static const struct yaml_field notify_fields[] = {
 
 static const struct yaml_field http_fields[] = {
 	{"listen", YAML_T_STR, AT(http.listen), "127.0.0.1:8470", 0, 0, NULL,
-	 "Address of /health and /metrics; empty quotes for none"},
+	 "Address of /health, /metrics and the API; empty quotes for none"},
+	{"token_file", YAML_T_STR, AT(http.token_file), "", 0, 0, NULL,
+	 "File with the token of the API (/api/v1/silences; see hub/http/README.md), two lines "
+	 "while "
+	 "it is changed; "
+	 "without it there is no API"},
 	{"max_connections", YAML_T_INT, AT(http.max_connections), "64", 1, 10000, NULL,
 	 "Connections at once"},
 };

@@ -1,6 +1,7 @@
 #include "crypto.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -87,6 +88,11 @@ int base64_decode(struct slice text, struct buf *out)
 		}
 	}
 	return v & ((1u << bits) - 1) ? -EINVAL : 0;
+}
+
+bool crypto_equal(struct slice a, struct slice b)
+{
+	return a.n == b.n && (!a.n || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
 }
 
 int crypto_random_hex(size_t n, char *ret)

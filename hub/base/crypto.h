@@ -26,6 +26,9 @@ void base64_put(struct buf *out, struct slice bytes);
  */
 must_check int base64_decode(struct slice text, struct buf *out);
 
+/* Are they the same? In a time that depends on their lengths only. */
+bool crypto_equal(struct slice a, struct slice b);
+
 /* n random bytes (at most 32) as lower-case hex with a NUL: a token that nobody can guess. -EIO. */
 must_check int crypto_random_hex(size_t n, char *ret);
 

@@ -117,6 +117,13 @@ static size_t check_listen(const struct config *c)
 	return fault(&e);
 }
 
+static size_t check_tokens(const struct config *c)
+{
+	struct err e = {0};
+	auto_free char *tokens = NULL;
+	return http_load_tokens(c, &e, &tokens) ? fault(&e) : 0;
+}
+
 static size_t check_password(const struct config *c)
 {
 	struct err e;
@@ -147,8 +154,9 @@ static int check(const char *config_path, bool database)
 	struct err e = {0};
 	if (config_load(cmd_config_path(config_path), &e, &c))
 		return cmd_fail(&e);
-	size_t (*const parts[])(const struct config *) = {
-		check_routes, check_brokers, check_endpoints, check_listen, check_password};
+	size_t (*const parts[])(const struct config *) = {check_routes,	   check_brokers,
+							  check_endpoints, check_listen,
+							  check_tokens,	   check_password};
 	size_t faults = 0;
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
 		faults += parts[i](c);

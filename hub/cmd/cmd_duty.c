@@ -1,6 +1,7 @@
 /* gridhub duty: the roster of grid leaders. */
 #include <getopt.h>
 
+#include "cmd_options.h"
 #include "cmd_registry.h"
 #include "duty.h"
 #include "rule.h"
@@ -37,42 +38,17 @@ static const char help_list[] =
 	"  --config FILE  configuration\n";
 
 struct options {
-	const char *config, *grid;
+	const char *grid;
 	int64_t at_us;
 };
-
-/* -1: go on; else the exit code. */
-static int parse(int argc, char **argv, const char *help, struct options *p)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{"grid", required_argument, NULL, 'g'},
-		{"at", required_argument, NULL, 'a'},
-		{0},
-	};
-	bool list = help == help_list;
-	int o;
-	optind = 1;
-	*p = (struct options){.at_us = times_now_us()};
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o == '?')
-			return CMD_USAGE;
-		if (o != 'c' && !list)
-			return cmd_usage("duty", "an option that \"%s\" does not take", argv[0]);
-		if (o == 'c')
-			p->config = optarg;
-		else if (o == 'g')
-			p->grid = optarg;
-		else if (times_parse(slice_of(optarg), &p->at_us))
-			return cmd_usage("duty",
-					 "--at %s: a time was expected, 2026-11-22T18:00:00+08:00",
-					 optarg);
-	}
-	return -1;
-}
+static const struct cmd_option list_options[] = {
+	{"grid", CMD_TEXT, offsetof(struct options, grid), 0},
+	{"at", CMD_TIME, offsetof(struct options, at_us), 0},
+};
+static const struct cmd_takes takes_list = {
+	"duty list", help_list, list_options, COUNT_OF(list_options), NULL, false};
+static const struct cmd_takes takes_load = {
+	"duty load", help_load, NULL, 0, "the file of one roster", false};
 
 static void say_fault(void *ctx, const struct err *e)
 {
@@ -84,16 +60,14 @@ static int verb_load(int argc, char **argv)
 {
 	auto_config struct config *c = NULL;
 	auto_pg struct pg *pg = NULL;
-	struct options p;
+	const char *config = NULL;
 	struct err e = {0};
 	struct duty_counts n;
 	int64_t district = 0;
-	int r = parse(argc, argv, help_load, &p);
+	int r = cmd_parse(&takes_load, argc, argv, NULL, &config);
 	if (r >= 0)
 		return r;
-	if (optind + 1 != argc)
-		return cmd_usage("duty", "load: the file of one roster was expected");
-	r = cmd_open_district(p.config, &c, &pg, &district);
+	r = cmd_open_district(config, &c, &pg, &district);
 	if (r)
 		return r;
 	if (duty_load(argv[optind], c, pg, district, say_fault, NULL, &e, &n))
@@ -109,9 +83,8 @@ static int print_list(const struct options *p, const struct config *c, struct pg
 	auto_buf struct buf holidays;
 	buf_init(&holidays, 256);
 	duty_holidays(rules_calendar(rules), c->time_zone, p->at_us, &holidays);
-	struct pg_arg args[] = {PGA_I(district), p->grid ? PGA_STR(p->grid) : PGA_NULL,
-				PGA_I(p->at_us), PGA_STR(c->time_zone),
-				PGA_S(buf_slice(&holidays))};
+	struct pg_arg args[] = {PGA_I(district), cmd_text_or_null(p->grid), PGA_I(p->at_us),
+				PGA_STR(c->time_zone), PGA_S(buf_slice(&holidays))};
 	return cmd_print_rows(pg, SQL_DUTY_LIST, args, COUNT_OF(args));
 }
 
@@ -119,16 +92,15 @@ static int verb_list(int argc, char **argv)
 {
 	auto_config struct config *c = NULL;
 	auto_pg struct pg *pg = NULL;
-	struct options p;
+	struct options p = {.at_us = times_now_us()};
+	const char *config = NULL;
 	struct rules *rules = NULL;
 	struct rule_report report;
 	int64_t district = 0;
-	int r = parse(argc, argv, help_list, &p);
+	int r = cmd_parse(&takes_list, argc, argv, &p, &config);
 	if (r >= 0)
 		return r;
-	if (optind < argc)
-		return cmd_usage("duty", "unexpected \"%s\"", argv[optind]);
-	r = cmd_open_district(p.config, &c, &pg, &district);
+	r = cmd_open_district(config, &c, &pg, &district);
 	if (r)
 		return r;
 	rule_report_init(&report);

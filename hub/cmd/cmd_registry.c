@@ -29,6 +29,12 @@ int cmd_open_district(const char *config_path, struct config **ret_config, struc
 	return rc ? rc : find_district(*ret_config, *ret_pg, ret_district);
 }
 
+void cmd_session_close(struct cmd_session *s)
+{
+	pg_close(s->pg);
+	config_free(s->conf);
+}
+
 /* As cmd_open_district, with time for large statements. */
 static int open_for_import(const char *config_path, struct config **ret_config, struct pg **ret_pg,
 			   int64_t *ret_district)

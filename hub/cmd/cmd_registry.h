@@ -8,6 +8,14 @@
 /* As cmd_open, and the district's id; its row is made if it is missing. */
 int cmd_open_district(const char *config_path, struct config **ret_config, struct pg **ret_pg,
 		      int64_t *ret_district);
+/* What a verb that asks the database holds meanwhile. */
+struct cmd_session {
+	struct config *conf;
+	struct pg *pg;
+	int64_t district;
+};
+void cmd_session_close(struct cmd_session *s); /* safe on a zeroed struct */
+#define auto_session auto_call(cmd_session_close)
 /* `import FILE …` */
 int cmd_import(const struct import_kind *kind, int argc, char **argv);
 /* The first column of each row is JSON and makes a line; the second, if there is one, is bytes put

@@ -25,9 +25,9 @@ static const char help[] =
 	"Signals: SIGTERM, SIGINT stop intake, work off the spool, finish alerts under way and "
 	"exit; a second one exits\n"
 	"at once (nothing is lost: the rest stands in the spool and the outbox). SIGHUP reads "
-	"rules and "
-	"endpoints (with their secrets) again and\n"
-	"keeps the old ones if the new are bad.\n\n"
+	"rules, "
+	"endpoints (with their secrets), notify.* but for concurrency,\n"
+	"and the tokens of the API again and keeps the old ones if the new are bad.\n\n"
 	"Under systemd (Type=notify) it says when it takes messages in, how it is, and that no "
 	"thread "
 	"is stuck.\n\n"
@@ -134,6 +134,14 @@ static void reload_endpoints(struct hub *h)
 			  KS("error", e.msg));
 }
 
+static void reload_tokens(struct hub *h)
+{
+	struct err e = {0};
+	if (http_reload(h->http, &e))
+		log_error("run", KM("the new tokens are bad, the old ones stay in force"),
+			  KS("error", e.msg));
+}
+
 /* From the end of the path to its beginning, so that each part finds the next one ready. */
 static int start(struct hub *h, struct err *e)
 {
@@ -209,6 +217,7 @@ static void wait_for_end(struct hub *h, const sigset_t *set)
 		ready_reloading();
 		reload_rules(h);
 		reload_endpoints(h);
+		reload_tokens(h);
 		ready_reloaded(&h->ready);
 	}
 	h->stopping = true;

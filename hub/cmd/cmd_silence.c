@@ -1,11 +1,10 @@
 /* gridhub silence: alerts and cases that are held back for a while. */
 #include <getopt.h>
 
+#include "cmd_options.h"
 #include "cmd_registry.h"
-#include "rule.h"
+#include "silence.h"
 #include "times.h"
-
-#define SILENCE_MAX (366 * TIMES_DAY)
 
 static const char help_add[] =
 	"usage: gridhub silence add [--device NAME] [--grid CODE] [--kind CODE] [--rule ID]\n"
@@ -34,181 +33,98 @@ static const char help_list[] =
 static const char help_end[] = "usage: gridhub silence end ID --by WHO [--config FILE]\n\n"
 			       "End a silence now. What it held back and still holds is told.\n";
 
-enum {
-	O_DEVICE = 1,
-	O_GRID = 2,
-	O_KIND = 4,
-	O_RULE = 8,
-	O_FOR = 16,
-	O_TO = 32,
-	O_FROM = 64,
-	O_MAINTENANCE = 128,
-	O_BY = 256,
-	O_REASON = 512,
-	O_ALL = 1024,
+#define TEXT(name_, member_)                                          \
+	{                                                             \
+		name_, CMD_TEXT, offsetof(struct silence, member_), 0 \
+	}
+static const struct cmd_option add_options[] = {
+	TEXT("device", device), TEXT("grid", grid),
+	TEXT("kind", kind),	TEXT("rule", rule),
+	TEXT("for", for_),	TEXT("to", to),
+	TEXT("from", from),	TEXT("by", by),
+	TEXT("reason", reason), {"maintenance", CMD_FLAG, offsetof(struct silence, maintenance), 0},
 };
+static const struct cmd_takes takes_add = {"silence add",	  help_add, add_options,
+					   COUNT_OF(add_options), NULL,	    false};
 
 struct options {
-	const char *config, *device, *grid, *kind, *rule, *by, *reason;
-	int64_t for_us, from_us, to_us;
-	bool maintenance, all;
+	const char *by;
+	bool all;
 };
+static const struct cmd_option list_options[] = {
+	{"all", CMD_FLAG, offsetof(struct options, all), 0}};
+static const struct cmd_takes takes_list = {"silence list",	    help_list, list_options,
+					    COUNT_OF(list_options), NULL,      false};
+static const struct cmd_option end_options[] = {{"by", CMD_TEXT, offsetof(struct options, by), 0}};
+static const struct cmd_takes takes_end = {
+	"silence end", help_end, end_options, COUNT_OF(end_options), "the number of a silence",
+	false};
 
-static int take_time(const char *name, int64_t *ret)
+/* Prints the rows, or what went wrong. */
+static int print(int rc, const struct pg_rows *rows, const struct err *e)
 {
-	if (times_parse(slice_of(optarg), ret))
-		return cmd_usage("silence", "%s %s: a time was expected, 2026-11-22T18:00:00+08:00",
-				 name, optarg);
-	return CMD_OK;
-}
-
-static int take_option(int o, struct options *p)
-{
-	struct {
-		int o;
-		const char **to;
-	} texts[] = {{O_DEVICE, &p->device}, {O_GRID, &p->grid}, {O_KIND, &p->kind},
-		     {O_RULE, &p->rule},     {O_BY, &p->by},	 {O_REASON, &p->reason}};
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		if (texts[i].o != o)
-			continue;
-		*texts[i].to = optarg;
-		return optarg[0] ? CMD_OK : cmd_usage("silence", "an option with an empty value");
-	}
-	switch (o) {
-	case O_FOR:
-		if (times_parse_duration(slice_of(optarg), &p->for_us) || p->for_us <= 0 ||
-		    p->for_us > SILENCE_MAX)
-			return cmd_usage("silence", "--for %s: a duration up to 366d was expected",
-					 optarg);
-		return CMD_OK;
-	case O_TO:
-		return take_time("--to", &p->to_us);
-	case O_FROM:
-		return take_time("--from", &p->from_us);
-	case O_MAINTENANCE:
-		p->maintenance = true;
-		return CMD_OK;
-	default:
-		p->all = true;
-		return CMD_OK;
-	}
-}
-
-/* -1: go on; else the exit code. */
-static int parse(int argc, char **argv, const char *help, int takes, struct options *p)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{"device", required_argument, NULL, O_DEVICE},
-		{"grid", required_argument, NULL, O_GRID},
-		{"kind", required_argument, NULL, O_KIND},
-		{"rule", required_argument, NULL, O_RULE},
-		{"for", required_argument, NULL, O_FOR},
-		{"to", required_argument, NULL, O_TO},
-		{"from", required_argument, NULL, O_FROM},
-		{"maintenance", no_argument, NULL, O_MAINTENANCE},
-		{"by", required_argument, NULL, O_BY},
-		{"reason", required_argument, NULL, O_REASON},
-		{"all", no_argument, NULL, O_ALL},
-		{0},
-	};
-	int o;
-	optind = 1;
-	*p = (struct options){0};
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o == 'c')
-			p->config = optarg;
-		else if (o != '?' && !(takes & o))
-			return cmd_usage("silence", "an option that \"%s\" does not take", argv[0]);
-		else if (o == '?' || take_option(o, p))
-			return CMD_USAGE;
-	}
-	return -1;
-}
-
-static int no_more(int argc, char **argv)
-{
-	return optind < argc ? cmd_usage("silence", "unexpected \"%s\"", argv[optind]) : -1;
-}
-
-static struct pg_arg text(const char *s)
-{
-	return s ? PGA_STR(s) : PGA_NULL;
-}
-
-static int check_add(const struct options *p)
-{
-	if (!p->device && !p->grid && !p->kind && !p->rule)
-		return cmd_usage("silence",
-				 "add: --device, --grid, --kind or --rule is needed: what is "
-				 "to be silent?");
-	if (!p->by || !p->reason)
-		return cmd_usage("silence",
-				 "add: both --by and --reason are needed, for they are kept");
-	if (!p->for_us == !p->to_us)
-		return cmd_usage("silence", "add: --for or --to is needed, one of the two");
+	if (rc)
+		return cmd_fail(e);
+	for (size_t i = 0; i < pg_count(rows); i++)
+		puts(pg_str(rows, i, 0));
 	return CMD_OK;
 }
 
 static int verb_add(int argc, char **argv)
 {
-	struct options p;
-	int r = parse(argc, argv, help_add, O_ALL - 1, &p);
-	if (r < 0)
-		r = no_more(argc, argv);
-	if (r < 0)
-		r = check_add(&p) ? CMD_USAGE : -1;
+	struct silence asked = {0};
+	struct err e = {0};
+	const char *config = NULL;
+	auto_session struct cmd_session s = {0};
+	auto_rows struct pg_rows *rows = NULL;
+	int r = cmd_parse(&takes_add, argc, argv, &asked, &config);
 	if (r >= 0)
 		return r;
-	int64_t from = p.from_us ? p.from_us : times_now_us(),
-		to = p.to_us ? p.to_us : from + p.for_us;
-	if (to <= from || to - from > SILENCE_MAX)
-		return cmd_usage("silence",
-				 "add: it ends before it begins, or after more than 366 days");
-	struct err none;
-	err_set(&none, 0, "there is no %s%s%s%s%s", p.device ? "device " : "",
-		p.device ? p.device : "", p.device && p.grid ? ", or no " : "",
-		p.grid ? "grid " : "", p.grid ? p.grid : "");
-	struct pg_arg args[] = {PGA_NULL,      text(p.device),	     text(p.grid), text(p.kind),
-				text(p.rule),  PGA_B(p.maintenance), PGA_I(from),  PGA_I(to),
-				PGA_STR(p.by), PGA_STR(p.reason)};
-	return cmd_print_json(p.config, SQL_SILENCE_ADD, args, COUNT_OF(args), none.msg);
+	if (silence_check(&asked, "--", times_now_us(), &e))
+		return cmd_usage("silence", "add: %s", e.msg);
+	r = cmd_open_district(config, &s.conf, &s.pg, &s.district);
+	if (r)
+		return r;
+	r = silence_add(s.pg, s.district, &asked, &e, &rows);
+	return print(r, rows, &e);
 }
 
 static int verb_list(int argc, char **argv)
 {
-	struct options p;
-	int r = parse(argc, argv, help_list, O_ALL, &p);
+	struct options p = {0};
+	struct err e = {0};
+	const char *config = NULL;
+	auto_session struct cmd_session s = {0};
+	auto_rows struct pg_rows *rows = NULL;
+	int r = cmd_parse(&takes_list, argc, argv, &p, &config);
 	if (r < 0)
-		r = no_more(argc, argv);
-	if (r >= 0)
+		r = cmd_open_district(config, &s.conf, &s.pg, &s.district);
+	if (r)
 		return r;
-	struct pg_arg args[] = {PGA_NULL, PGA_B(p.all)};
-	return cmd_print_json(p.config, SQL_SILENCE_LIST, args, COUNT_OF(args), NULL);
+	r = silence_list(s.pg, s.district, p.all, SILENCE_LIST_MAX, &e, &rows);
+	return print(r, rows, &e);
 }
 
 static int verb_end(int argc, char **argv)
 {
-	struct options p;
+	struct options p = {0};
+	struct err e = {0};
+	const char *config = NULL;
+	auto_session struct cmd_session s = {0};
+	auto_rows struct pg_rows *rows = NULL;
 	int64_t id;
-	int r = parse(argc, argv, help_end, O_BY, &p);
+	int r = cmd_parse(&takes_end, argc, argv, &p, &config);
 	if (r >= 0)
 		return r;
-	if (optind == argc || slice_to_i64(slice_of(argv[optind]), &id) || id < 1)
-		return cmd_usage("silence", "end: the number of a silence was expected");
-	optind++;
-	r = no_more(argc, argv);
-	if (r >= 0)
-		return r;
+	if (cmd_number(&takes_end, argv[optind], &id))
+		return CMD_USAGE;
 	if (!p.by)
 		return cmd_usage("silence", "end: --by is needed, for it is kept");
-	struct pg_arg args[] = {PGA_NULL, PGA_I(id), PGA_STR(p.by)};
-	return cmd_print_json(p.config, SQL_SILENCE_END, args, COUNT_OF(args),
-			      "there is no such silence, or it is over");
+	r = cmd_open_district(config, &s.conf, &s.pg, &s.district);
+	if (r)
+		return r;
+	r = silence_end(s.pg, s.district, id, p.by, "--", &e, &rows);
+	return print(r, rows, &e);
 }
 
 int cmd_silence(int argc, char **argv)
@@ -218,6 +134,9 @@ int cmd_silence(int argc, char **argv)
 		{"list", "what is held back, until when, by whom and why", verb_list},
 		{"end", "end one now", verb_end},
 	};
-	return cmd_verbs("silence", "Silences and maintenance: what grid leaders are not told.",
+	return cmd_verbs("silence",
+			 "Silences and maintenance: what grid leaders are not told. (A running "
+			 "hub takes the same over HTTP, /api/v1/silences, if http.token_file "
+			 "is set.)",
 			 verbs, COUNT_OF(verbs), argc, argv);
 }

@@ -1,6 +1,7 @@
 #include <getopt.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
+#include "cmd_registry.h"
 #include "crypto.h"
 #include "endpoint.h"
 #include "json.h"
@@ -13,141 +14,32 @@
 #define LIMIT_MAX 100000
 #define IDS_MAX (1024 * 1024)
 
-/* ---- options, the same for every verb: each says which it takes ---- */
+/* ---- options: each verb takes some of them ---- */
 
 struct options {
-	const char *config, *endpoint;
+	const char *endpoint;
 	bool dead, pending, attempts, all_dead;
 	int64_t case_id, limit;	    /* case_id 0: any */
 	int64_t since_us, until_us; /* 0: any */
+	const char *config;
 	char **args;
 	int nargs;
 };
+#define AT(member) offsetof(struct options, member)
+#define CONFIG_HELP "\n  --config FILE  configuration\n"
 
-enum {
-	O_CONFIG,
-	O_HELP,
-	O_DEAD,
-	O_PENDING,
-	O_ATTEMPTS,
-	O_ALL_DEAD,
-	O_CASE,
-	O_LIMIT,
-	O_ENDPOINT,
-	O_SINCE,
-	O_UNTIL
-};
-
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, O_CONFIG},
-	{"help", no_argument, NULL, O_HELP},
-	{"dead", no_argument, NULL, O_DEAD},
-	{"pending", no_argument, NULL, O_PENDING},
-	{"attempts", no_argument, NULL, O_ATTEMPTS},
-	{"all-dead", no_argument, NULL, O_ALL_DEAD},
-	{"case", required_argument, NULL, O_CASE},
-	{"limit", required_argument, NULL, O_LIMIT},
-	{"endpoint", required_argument, NULL, O_ENDPOINT},
-	{"since", required_argument, NULL, O_SINCE},
-	{"until", required_argument, NULL, O_UNTIL},
-	{0},
-};
-
-struct verb {
-	const char *name, *help;
-	unsigned takes; /* 1 << O_… */
-};
-
-static int parse_number(const struct verb *v, const char *name, int64_t max, int64_t *ret)
+static int parse(const struct cmd_takes *t, int argc, char **argv, struct options *ret)
 {
-	int64_t n = 0;
-	if (slice_to_i64(slice_of(optarg), &n) || n < 1 || n > max)
-		return cmd_usage(v->name, "--%s %s: expected a number from 1 to %lld", name, optarg,
-				 (long long)max);
-	*ret = n;
-	return CMD_OK;
-}
-
-static int parse_time(const struct verb *v, const char *name, int64_t *ret)
-{
-	if (times_parse(slice_of(optarg), ret))
-		return cmd_usage(v->name, "--%s %s: a time was expected, 2026-11-22T18:00:00+08:00",
-				 name, optarg);
-	return CMD_OK;
-}
-
-static int take_option(const struct verb *v, int o, struct options *p)
-{
-	switch (o) {
-	case O_CONFIG:
-		p->config = optarg;
-		return CMD_OK;
-	case O_DEAD:
-		p->dead = true;
-		return CMD_OK;
-	case O_PENDING:
-		p->pending = true;
-		return CMD_OK;
-	case O_ATTEMPTS:
-		p->attempts = true;
-		return CMD_OK;
-	case O_ALL_DEAD:
-		p->all_dead = true;
-		return CMD_OK;
-	case O_ENDPOINT:
-		p->endpoint = optarg;
-		return CMD_OK;
-	case O_SINCE:
-		return parse_time(v, "since", &p->since_us);
-	case O_UNTIL:
-		return parse_time(v, "until", &p->until_us);
-	case O_CASE:
-		return parse_number(v, "case", INT64_MAX, &p->case_id);
-	default:
-		return parse_number(v, "limit", LIMIT_MAX, &p->limit);
-	}
-}
-
-/* -1: go on; else the exit code. */
-static int parse(const struct verb *v, int argc, char **argv, struct options *ret)
-{
-	int o;
 	*ret = (struct options){.limit = LIMIT_DEFAULT};
-	optind = 0; /* the verbs have been walked past */
-	while ((o = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (o == '?')
-			return CMD_USAGE;
-		if (o == O_HELP) {
-			printf("%s\n  --config FILE  configuration\n", v->help);
-			return CMD_OK;
-		}
-		if (!((v->takes | 1u << O_CONFIG) & 1u << o))
-			return cmd_usage(v->name, "it has no --%s", long_options[o].name);
-		int rc = take_option(v, o, ret);
-		if (rc)
-			return rc;
-	}
+	int rc = cmd_parse(t, argc, argv, ret, &ret->config);
 	ret->args = argv + optind;
 	ret->nargs = argc - optind;
-	return -1;
+	return rc;
 }
 
 /* ---- what the verbs that ask the database share ---- */
 
-struct session {
-	struct config *conf;
-	struct pg *pg;
-	int64_t district;
-};
-
-static void session_close(struct session *s)
-{
-	pg_close(s->pg);
-	config_free(s->conf);
-}
-#define auto_session auto_call(session_close)
-
-static int session_open(const char *config_path, struct session *s)
+static int session_open(const char *config_path, struct cmd_session *s)
 {
 	struct err e = {0};
 	auto_rows struct pg_rows *rows = NULL;
@@ -167,14 +59,9 @@ static int session_open(const char *config_path, struct session *s)
 	return CMD_OK;
 }
 
-static struct pg_arg number_or_null(int64_t v)
-{
-	return v ? PGA_I(v) : PGA_NULL;
-}
-
 /* Rows of one JSON text each. */
-static int print_rows(struct session *s, enum sql_id id, const struct pg_arg *args, size_t nargs,
-		      size_t *ret_n)
+static int print_rows(struct cmd_session *s, enum sql_id id, const struct pg_arg *args,
+		      size_t nargs, size_t *ret_n)
 {
 	struct err e = {0};
 	auto_rows struct pg_rows *rows = NULL;
@@ -188,7 +75,14 @@ static int print_rows(struct session *s, enum sql_id id, const struct pg_arg *ar
 
 /* ---- list ---- */
 
-static const struct verb list_verb = {
+static const struct cmd_option list_options[] = {
+	{"dead", CMD_FLAG, AT(dead), 0},
+	{"pending", CMD_FLAG, AT(pending), 0},
+	{"attempts", CMD_FLAG, AT(attempts), 0},
+	{"case", CMD_NUMBER, AT(case_id), INT64_MAX},
+	{"limit", CMD_NUMBER, AT(limit), LIMIT_MAX},
+};
+static const struct cmd_takes list_verb = {
 	"webhook list",
 	"usage: gridhub webhook list [--dead | --pending | --attempts] [--case ID] [--limit N]\n\n"
 	"Alerts that are owed or dead, as JSON lines, the newest first.\n\n"
@@ -196,39 +90,44 @@ static const struct verb list_verb = {
 	"  --pending    only those still owed\n"
 	"  --attempts   every attempt instead, delivered ones too, with the receiver's answer\n"
 	"  --case ID    only of this case\n"
-	"  --limit N    at most N (default 100)\n",
-	1u << O_DEAD | 1u << O_PENDING | 1u << O_ATTEMPTS | 1u << O_CASE | 1u << O_LIMIT,
-};
+	"  --limit N    at most N (default 100)\n" CONFIG_HELP,
+	list_options,
+	COUNT_OF(list_options),
+	NULL,
+	false};
 
 static int verb_list(int argc, char **argv)
 {
 	struct options o;
-	auto_session struct session s = {0};
+	auto_session struct cmd_session s = {0};
 	size_t n;
 	int rc = parse(&list_verb, argc, argv, &o);
 	if (rc >= 0)
 		return rc;
-	if (o.nargs)
-		return cmd_usage(list_verb.name, "unexpected \"%s\"", o.args[0]);
 	if (o.dead + o.pending + o.attempts > 1)
 		return cmd_usage(list_verb.name, "one of --dead, --pending and --attempts");
 	rc = session_open(o.config, &s);
 	if (rc)
 		return rc;
 	if (o.attempts) {
-		struct pg_arg args[] = {PGA_I(s.district), number_or_null(o.case_id),
+		struct pg_arg args[] = {PGA_I(s.district), cmd_number_or_null(o.case_id),
 					PGA_I(o.limit)};
 		return print_rows(&s, SQL_WEBHOOK_ATTEMPTS, args, COUNT_OF(args), &n);
 	}
 	struct pg_arg which = o.dead ? PGA_STR("dead") : o.pending ? PGA_STR("pending") : PGA_NULL;
-	struct pg_arg args[] = {PGA_I(s.district), which, number_or_null(o.case_id),
+	struct pg_arg args[] = {PGA_I(s.district), which, cmd_number_or_null(o.case_id),
 				PGA_I(o.limit)};
 	return print_rows(&s, SQL_WEBHOOK_OUTBOX, args, COUNT_OF(args), &n);
 }
 
 /* ---- retry ---- */
 
-static const struct verb retry_verb = {
+static const struct cmd_option retry_options[] = {
+	{"all-dead", CMD_FLAG, AT(all_dead), 0},      {"endpoint", CMD_TEXT, AT(endpoint), 0},
+	{"case", CMD_NUMBER, AT(case_id), INT64_MAX}, {"since", CMD_TIME, AT(since_us), 0},
+	{"until", CMD_TIME, AT(until_us), 0},
+};
+static const struct cmd_takes retry_verb = {
 	"webhook retry",
 	"usage: gridhub webhook retry ID… | --all-dead | [--endpoint NAME] [--case ID] [--since "
 	"TIME] [--until TIME]\n\n"
@@ -240,9 +139,11 @@ static const struct verb retry_verb = {
 	"  --since TIME, --until TIME died within that time (RFC 3339); all that is given must "
 	"hold\n\n"
 	"(An endpoint that said 410 "
-	"stays disabled: gridhub webhook enable NAME.)\n",
-	1u << O_ALL_DEAD | 1u << O_ENDPOINT | 1u << O_CASE | 1u << O_SINCE | 1u << O_UNTIL,
-};
+	"stays disabled: gridhub webhook enable NAME.)\n" CONFIG_HELP,
+	retry_options,
+	COUNT_OF(retry_options),
+	"an id",
+	true};
 
 static int put_ids(const struct options *o, struct buf *ids)
 {
@@ -260,7 +161,7 @@ static int put_ids(const struct options *o, struct buf *ids)
 static int verb_retry(int argc, char **argv)
 {
 	struct options o;
-	auto_session struct session s = {0};
+	auto_session struct cmd_session s = {0};
 	auto_buf struct buf ids;
 	size_t n = 0;
 	buf_init(&ids, IDS_MAX);
@@ -279,9 +180,9 @@ static int verb_retry(int argc, char **argv)
 	struct pg_arg args[] = {PGA_I(s.district),
 				o.nargs ? PGA_S(buf_slice(&ids)) : PGA_NULL,
 				o.endpoint ? PGA_STR(o.endpoint) : PGA_NULL,
-				number_or_null(o.case_id),
-				number_or_null(o.since_us),
-				number_or_null(o.until_us)};
+				cmd_number_or_null(o.case_id),
+				cmd_number_or_null(o.since_us),
+				cmd_number_or_null(o.until_us)};
 	rc = print_rows(&s, SQL_WEBHOOK_RETRY, args, COUNT_OF(args), &n);
 	if (rc)
 		return rc;
@@ -291,26 +192,28 @@ static int verb_retry(int argc, char **argv)
 
 /* ---- enable ---- */
 
-static const struct verb enable_verb = {
+#define ENDPOINT_ARG "the name of one endpoint"
+
+static const struct cmd_takes enable_verb = {
 	"webhook enable",
 	"usage: gridhub webhook enable NAME\n\n"
 	"Send to an endpoint again that was disabled because its receiver said 410 Gone. Alerts "
 	"that wait for it go out;\n"
-	"those that died with it come back by gridhub webhook retry --endpoint NAME.\n",
+	"those that died with it come back by gridhub webhook retry --endpoint NAME.\n" CONFIG_HELP,
+	NULL,
 	0,
-};
+	ENDPOINT_ARG,
+	false};
 
 static int verb_enable(int argc, char **argv)
 {
 	struct options o;
 	struct err e = {0};
-	auto_session struct session s = {0};
+	auto_session struct cmd_session s = {0};
 	auto_rows struct pg_rows *rows = NULL;
 	int rc = parse(&enable_verb, argc, argv, &o);
 	if (rc >= 0)
 		return rc;
-	if (o.nargs != 1)
-		return cmd_usage(enable_verb.name, "the name of one endpoint is needed");
 	rc = session_open(o.config, &s);
 	if (rc)
 		return rc;
@@ -325,14 +228,17 @@ static int verb_enable(int argc, char **argv)
 
 /* ---- endpoints ---- */
 
-static const struct verb endpoints_verb = {
+static const struct cmd_takes endpoints_verb = {
 	"webhook endpoints",
 	"usage: gridhub webhook endpoints\n\n"
 	"The endpoints of the configuration as JSON lines: dialect, URL (without what may be "
 	"secret), how many alerts\n"
-	"are owed and dead, whether the endpoint is disabled, and what is wrong with its set-up.\n",
+	"are owed and dead, whether the endpoint is disabled, and what is wrong with its "
+	"set-up.\n" CONFIG_HELP,
+	NULL,
 	0,
-};
+	NULL,
+	false};
 
 static void put_member(struct buf *b, const char *key, const char *value)
 {
@@ -343,7 +249,7 @@ static void put_member(struct buf *b, const char *key, const char *value)
 		buf_puts(b, "null");
 }
 
-static int print_endpoint(struct session *s, const struct endpoint_conf *c)
+static int print_endpoint(struct cmd_session *s, const struct endpoint_conf *c)
 {
 	struct err e = {0}, wrong = {0};
 	struct endpoint p = {0};
@@ -374,12 +280,10 @@ static int print_endpoint(struct session *s, const struct endpoint_conf *c)
 static int verb_endpoints(int argc, char **argv)
 {
 	struct options o;
-	auto_session struct session s = {0};
+	auto_session struct cmd_session s = {0};
 	int rc = parse(&endpoints_verb, argc, argv, &o);
 	if (rc >= 0)
 		return rc;
-	if (o.nargs)
-		return cmd_usage(endpoints_verb.name, "unexpected \"%s\"", o.args[0]);
 	rc = session_open(o.config, &s);
 	for (size_t i = 0; !rc && i < s.conf->nendpoints; i++)
 		rc = print_endpoint(&s, &s.conf->endpoints[i]);
@@ -388,14 +292,16 @@ static int verb_endpoints(int argc, char **argv)
 
 /* ---- test ---- */
 
-static const struct verb test_verb = {
+static const struct cmd_takes test_verb = {
 	"webhook test",
 	"usage: gridhub webhook test ENDPOINT\n\n"
 	"Send a message marked as a test (type \"test\") and say what the answer means. Needs no "
 	"database.\n"
-	"Prints one JSON line; exit status 0 only if the receiver accepted it.\n",
+	"Prints one JSON line; exit status 0 only if the receiver accepted it.\n" CONFIG_HELP,
+	NULL,
 	0,
-};
+	ENDPOINT_ARG,
+	false};
 
 static const char *const test_text[] = {
 	[LANG_ZH_CN] = "【测试】这是 gridhub 发出的测试消息，无需处理。",
@@ -504,8 +410,6 @@ static int verb_test(int argc, char **argv)
 	int rc = parse(&test_verb, argc, argv, &o);
 	if (rc >= 0)
 		return rc;
-	if (o.nargs != 1)
-		return cmd_usage(test_verb.name, "the name of one endpoint is needed");
 	if (config_load(cmd_config_path(o.config), &e, &conf))
 		return cmd_fail(&e);
 	const struct endpoint_conf *c = config_endpoint(conf, slice_of(o.args[0]));

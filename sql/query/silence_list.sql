@@ -1,4 +1,4 @@
--- $2: those that are over, too. What each holds back now: alerts that wait, cases that are not opened.
+-- $2: those that are over, too; $3 at most so many. What each holds back now: alerts that wait, cases that are not opened.
 SELECT json_build_object(
     'id', s.id, 'maintenance', s.maintenance, 'device', d.name, 'grid', g.code, 'kind', s.kind, 'rule', s.rule_id,
     'from', s.from_at, 'to', s.to_at, 'state', CASE WHEN s.to_at <= now() THEN 'over' WHEN s.from_at > now() THEN 'to come'
@@ -8,3 +8,4 @@ FROM silence s
      LEFT JOIN grid g ON g.district_id = s.district_id AND g.id = s.grid_id
 WHERE s.district_id = $1 AND ($2 OR s.to_at > now())
 ORDER BY s.id
+LIMIT $3

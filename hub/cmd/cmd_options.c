@@ -1,0 +1,89 @@
+#include "cmd_options.h"
+
+#include <getopt.h>
+
+#include "times.h"
+
+enum { O_CONFIG = 1, O_HELP, O_TABLE };
+
+static int take(const struct cmd_takes *t, const struct cmd_option *o, void *into)
+{
+	static const bool yes = true;
+	int64_t v = 0;
+	const char *text = optarg;
+	char *at = (char *)into + o->at;
+	switch (o->type) {
+	case CMD_FLAG:
+		memcpy(at, &yes, sizeof yes);
+		return CMD_OK;
+	case CMD_TEXT:
+		if (!text[0])
+			return cmd_usage(t->name, "--%s: an option with an empty value", o->name);
+		memcpy(at, &text, sizeof text);
+		return CMD_OK;
+	case CMD_NUMBER:
+		if (slice_to_i64(slice_of(text), &v) || v < 1 || v > o->max)
+			return cmd_usage(t->name, "--%s %s: expected a number from 1 to %lld",
+					 o->name, text, (long long)o->max);
+		break;
+	case CMD_TIME:
+		if (times_parse(slice_of(text), &v))
+			return cmd_usage(t->name,
+					 "--%s %s: a time was expected, 2026-11-22T18:00:00+08:00",
+					 o->name, text);
+		break;
+	}
+	memcpy(at, &v, sizeof v);
+	return CMD_OK;
+}
+
+static int check_rest(const struct cmd_takes *t, int argc, char **argv)
+{
+	int want = t->arg && !t->many;
+	if (t->many || argc - optind == want)
+		return -1;
+	if (argc - optind < want)
+		return cmd_usage(t->name, "%s was expected", t->arg);
+	return cmd_usage(t->name, "unexpected \"%s\"", argv[optind + want]);
+}
+
+int cmd_parse(const struct cmd_takes *t, int argc, char **argv, void *into, const char **ret_config)
+{
+	struct option options[CMD_OPTIONS_MAX + 3] = {{"config", required_argument, NULL, O_CONFIG},
+						      {"help", no_argument, NULL, O_HELP}};
+	for (size_t i = 0; i < t->n && i < CMD_OPTIONS_MAX; i++)
+		options[2 + i] = (struct option){t->options[i].name,
+						 t->options[i].type == CMD_FLAG ? no_argument
+										: required_argument,
+						 NULL, O_TABLE + (int)i};
+	int o;
+	optind = 0; /* the verbs have been walked past */
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == '?')
+			return CMD_USAGE;
+		if (o == O_HELP)
+			return fputs(t->help, stdout) < 0 ? CMD_FAILED : CMD_OK;
+		if (o == O_CONFIG)
+			*ret_config = optarg;
+		else if (take(t, &t->options[o - O_TABLE], into))
+			return CMD_USAGE;
+	}
+	return check_rest(t, argc, argv);
+}
+
+int cmd_number(const struct cmd_takes *t, const char *text, int64_t *ret)
+{
+	if (slice_to_i64(slice_of(text), ret) || *ret < 1)
+		return cmd_usage(t->name, "\"%s\": %s was expected", text, t->arg);
+	return CMD_OK;
+}
+
+struct pg_arg cmd_text_or_null(const char *s)
+{
+	return s ? PGA_STR(s) : PGA_NULL;
+}
+
+struct pg_arg cmd_number_or_null(int64_t v)
+{
+	return v ? PGA_I(v) : PGA_NULL;
+}
