@@ -45,6 +45,12 @@ VALUES = ['{"map":[[{"string":"a\\u0000"},{"list":[{"uint":18446744073709551615}
 SCHEDULES = [b'schedules:\n- {name: a, days: [mon, sun], hours: ["22:00-06:00", "07:00-24:00"], holidays: closed}\n'
              b"holidays:\n- {from: 2026-10-01, to: 2026-10-07}\nworkdays:\n- {day: 2026-10-10, as: fri}\n",
              b"schedules:\n- {name: b, zone: Australia/Lord_Howe, hours: [01:30-02:15]}\n- {name: c, holidays: only}\n"]
+BASELINES = [
+    '{"v":1,"format":["h264",704,576],"watch_format":["hevc",1920,1080],"sharpness":[5,410.25,400],"sharpness_night":[2,90,95.5],'
+    '"fps":[3,25,25],"views":[1,"0123456789abcdef","ffffffffffffffff"],"key":[4294967295,3,1792000000000000],'
+    '"keys":[2,1,0,"AAAAAQAAAAI="],"blocks":[1792000000000000,2,1,"EBA="],"runs":[0,0,7]}',
+    '{"v":1,"runs":[]}',
+]
 ANSWERS = ['{"errcode":310000,"errmsg":"sign not match"}', '{"StatusCode":0,"StatusMessage":"success"}', "no_service", "{"]
 TEMPLATES = ['{"a":"{text}","b":{fields.x|json},"c":"{url|url}"}', "{severity} {{x {case.title}\n{fields.fill_pct}"]
 ALERTS = ['{"case":{"id":7,"rule":"r","severity":"urgent","title":"<at id=all> [x](http://y)","opened_at":"2026-01-01T00:00:00Z"},'
@@ -98,6 +104,7 @@ def main(out):
     write(out + "/webhook", [bytes([kind * dialects + d]) + t.encode() for d in range(dialects)
                              for kind, texts in enumerate((ANSWERS, TEMPLATES, ALERTS)) for t in texts])
     write(out + "/probe", [t.encode() for t in LOOKS])
+    write(out + "/baseline", [bytes(8 * i for i in range(24)) + b.encode() for b in BASELINES])
     write(out + "/csv", [t.encode() for t in TABLES])
 
 
