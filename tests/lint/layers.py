@@ -31,7 +31,7 @@ LIBRARIES = [
 C_AND_POSIX = re.compile(
     r"(assert|ctype|errno|fcntl|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|"
     r"stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|time|unistd|getopt|dirent|"
-    r"endian|fnmatch|glob|libgen|malloc|netdb|regex|search|semaphore|sysexits|uchar|wchar)\.h$|(sys|netinet|arpa|net|linux)/")
+    r"endian|fnmatch|glob|libgen|malloc|netdb|spawn|regex|search|semaphore|sysexits|uchar|wchar)\.h$|(sys|netinet|arpa|net|linux)/")
 
 
 def order():
