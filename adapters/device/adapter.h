@@ -24,6 +24,9 @@ struct device_adapter {
 	/* The topics that a device of this dialect publishes itself, as an MQTT filter with {class}
 	 * and {address}; NULL: a gateway speaks for all of them, below one first level. */
 	const char *own_topics;
+	/* The hub itself asks what these devices say: that nothing comes is never theirs, so no
+	 * rule of silence looks at them. */
+	bool asked;
 	/*
 	 * Append readings to out. 0: understood (perhaps nothing of interest: no reading). A
 	 * negative errno refuses the message, and e says why in one line: those of json_parse;

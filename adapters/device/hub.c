@@ -30,7 +30,7 @@ enum {
 
 static int kind_parse(struct slice s, enum reading_kind *ret)
 {
-	for (size_t i = 0; reading_kind_names[i]; i++) {
+	for (size_t i = 0; i <= READING_EVENT; i++) { /* no device looks at itself */
 		if (slice_is(s, reading_kind_names[i])) {
 			*ret = (enum reading_kind)i;
 			return 0;

@@ -116,6 +116,9 @@ static int check_broker(struct config *c, const struct yaml_node *at, size_t i, 
 	if (b->version == 4)
 		return yaml_err(c->doc, at, e, -EINVAL,
 				"key \"version\": value \"4\" is neither 3 (MQTT 3.1.1) nor 5");
+	if (strcmp(b->name, "probe") == 0) /* PROBE_SOURCE */
+		return yaml_err(c->doc, at, e, -EINVAL,
+				"key \"name\": \"probe\" is what the hub's own looks are called");
 	int r = check_broker_url(c, at, b->url, e);
 	if (r)
 		return r;
@@ -196,10 +199,9 @@ static int load_endpoints(struct config *c, const struct yaml_node *list, struct
 	return 0;
 }
 
-static int load_allowed(struct config *c, struct err *e)
+static int load_ranges(struct config *c, const struct yaml_node *list, struct guard *g,
+		       struct err *e)
 {
-	const struct yaml_node *list = c->notify.allow_addresses;
-	struct guard *g = &c->notify.allowed;
 	void *mem = NULL;
 	size_t n;
 	int r = list_of(c, list, "allow_addresses", GUARD_RANGES_MAX, sizeof *g->allowed, &mem, &n,
@@ -214,6 +216,65 @@ static int load_allowed(struct config *c, struct err *e)
 		if (r)
 			yaml_err(c->doc, v, e, r, "key \"allow_addresses\": %.200s", why.msg);
 	}
+	return r;
+}
+
+/* ---- probe ---- */
+
+static int load_servers(struct config *c, struct err *e)
+{
+	const struct yaml_node *list = c->probe.servers_list;
+	void *mem = NULL;
+	int r = list_of(c, list, "servers", CONFIG_SERVERS_MAX, sizeof *c->probe.servers, &mem,
+			&c->probe.nservers, e);
+	c->probe.servers = mem;
+	for (size_t i = 0; !r && i < c->probe.nservers; i++) {
+		const struct yaml_node *v = list->vals[i];
+		bool text = v->kind == YAML_SCALAR && host_port_ok((struct slice){v->str, v->n});
+		if (!text)
+			return yaml_err(c->doc, v, e, -EINVAL,
+					"key \"servers\": expected HOST or HOST:PORT");
+		c->probe.servers[i] = v->str;
+	}
+	return r;
+}
+
+/* "HH:MM", up to 24:00; -1: not that form. */
+static int minute_of_day(struct slice s)
+{
+	int64_t h, m;
+	if (s.n != 5 || s.p[2] != ':' || s.p[0] < '0' || s.p[0] > '9' || s.p[3] < '0' ||
+	    s.p[3] > '9' || slice_to_i64((struct slice){s.p, 2}, &h) ||
+	    slice_to_i64((struct slice){s.p + 3, 2}, &m) || m > 59 || h * 60 + m > 24 * 60)
+		return -1;
+	return (int)(h * 60 + m);
+}
+
+static int load_night(struct config *c, struct err *e)
+{
+	struct slice rest = slice_of(c->probe.night), from;
+	c->probe.night_from_min = c->probe.night_to_min = -1;
+	if (slice_is(rest, "sun"))
+		return 0;
+	slice_cut(&rest, '-', &from);
+	c->probe.night_from_min = minute_of_day(from);
+	c->probe.night_to_min = minute_of_day(rest);
+	if (c->probe.night_from_min >= 0 && c->probe.night_to_min >= 0)
+		return 0;
+	return err_set(e, -EINVAL, "%s: probe.night: \"%.40s\": expected sun, or 19:00-06:00",
+		       c->path, c->probe.night);
+}
+
+static int load_probe(struct config *c, struct err *e)
+{
+	int r = load_ranges(c, c->probe.allow_addresses, &c->probe.allowed, e);
+	if (!r)
+		r = load_servers(c, e);
+	if (!r)
+		r = load_night(c, e);
+	if (!r && c->probe.canary && strchr(c->probe.canary, '@'))
+		r = err_set(e, -EINVAL, "%s: probe.canary: no user or password in this URL",
+			    c->path);
 	return r;
 }
 
@@ -303,9 +364,11 @@ static int load_into(struct config *c, struct err *e)
 	if (!r)
 		r = load_endpoints(c, root.section[S_ENDPOINTS], e);
 	if (!r)
-		r = load_allowed(c, e);
+		r = load_ranges(c, c->notify.allow_addresses, &c->notify.allowed, e);
+	if (!r)
+		r = load_probe(c, e);
 	const char **paths[] = {&c->spool.dir, &c->rules.dir, &c->database.password_file,
-				&c->http.token_file};
+				&c->probe.ca_file, &c->http.token_file};
 	if (!r)
 		r = make_all_absolute(c, paths, COUNT_OF(paths), e);
 	if (!r)

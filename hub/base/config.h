@@ -95,6 +95,21 @@ struct config {
 		const char *case_url; /* link put into alerts, {case} is replaced; NULL = none */
 	} notify;
 	struct {
+		bool enabled;
+		int64_t processes, threads, memory_bytes;
+		int64_t deadline_us, watch_us;
+		int64_t reach_every_us, keyframe_every_us, picture_every, watch_every_us;
+		int64_t per_host, per_server, connects_per_s;
+		const struct yaml_node *servers_list, *allow_addresses; /* as the file has them */
+		const char **servers; /* hosts with many streams behind them */
+		size_t nservers;
+		struct guard allowed; /* addresses of this network that streams may be at */
+		const char *ca_file, *canary, *night;
+		bool tls_verify;
+		int night_from_min, night_to_min; /* of the day in time_zone; -1: by the sun */
+		int64_t snapshot_keep_us, snapshot_max;
+	} probe;
+	struct {
 		const char *listen;	/* "127.0.0.1:8470"; "" = none */
 		const char *token_file; /* of the API; NULL = there is none */
 		int64_t max_connections;
@@ -112,6 +127,7 @@ struct config {
 #define CONFIG_SUBSCRIPTIONS_MAX 256
 #define CONFIG_NAME_MAX 64 /* bytes of a broker's name; it stands in every record of the spool */
 #define CONFIG_ENDPOINTS_MAX 10000
+#define CONFIG_SERVERS_MAX 256
 
 /* -EINVAL with file, line, column, key, value and what was expected; -ENOENT; -ENOMEM. */
 must_check int config_load(const char *path, struct err *e, struct config **ret);

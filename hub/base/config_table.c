@@ -33,6 +33,7 @@ static const struct yaml_field root_fields[] = {
 	 ""},
 	{"endpoints", YAML_T_NODE, offsetof(struct config_root, section[S_ENDPOINTS]), "", 0, 0,
 	 NULL, ""},
+	{"probe", YAML_T_NODE, offsetof(struct config_root, section[S_PROBE]), "", 0, 0, NULL, ""},
 	{"http", YAML_T_NODE, offsetof(struct config_root, section[S_HTTP]), "", 0, 0, NULL, ""},
 };
 
@@ -133,6 +134,54 @@ static const struct yaml_field notify_fields[] = {
 	 "Link put into alerts; {case} is replaced by the case's number"},
 };
 
+static const struct yaml_field probe_fields[] = {
+	{"enabled", YAML_T_BOOL, AT(probe.enabled), "true", 0, 0, NULL,
+	 "Look at the streams of the registry; without any stream nothing is started"},
+	{"processes", YAML_T_INT, AT(probe.processes), "2", 1, 16, NULL,
+	 "Worker processes: one that a broken stream brings down takes its share of looks with it"},
+	{"threads", YAML_T_INT, AT(probe.threads), "64", 1, 512, NULL,
+	 "Looks at once in each of them"},
+	{"memory", YAML_T_SIZE, AT(probe.memory_bytes), "1G", 64 << 20, INT64_C(1) << 40, NULL,
+	 "Memory of a worker process; it ends beyond that and is started anew"},
+	{"deadline", YAML_T_DURATION, AT(probe.deadline_us), "10s", TIMES_SEC, TIMES_MIN, NULL,
+	 "Until a keyframe must be there, its name resolved and all"},
+	{"watch", YAML_T_DURATION, AT(probe.watch_us), "10s", TIMES_SEC, TIMES_MIN, NULL,
+	 "How long a stream is watched for its frame rate and bit rate"},
+	{"reach_every", YAML_T_DURATION, AT(probe.reach_every_us), "60s", 0, TIMES_DAY, NULL,
+	 "Time between two looks whether it can be connected to; 0: never"},
+	{"keyframe_every", YAML_T_DURATION, AT(probe.keyframe_every_us), "5m", TIMES_SEC, TIMES_DAY,
+	 NULL, "… whether a keyframe comes, which is what online means"},
+	{"picture_every", YAML_T_INT, AT(probe.picture_every), "6", 0, 1000000, NULL,
+	 "Of so many of those, one is decoded and measured; 0: none"},
+	{"watch_every", YAML_T_DURATION, AT(probe.watch_every_us), "2h", 0, 7 * TIMES_DAY, NULL,
+	 "… what frame rate and bit rate it has; 0: only where something is suspicious"},
+	{"per_host", YAML_T_INT, AT(probe.per_host), "2", 1, 64, NULL,
+	 "Sessions at once at a camera or recorder"},
+	{"per_server", YAML_T_INT, AT(probe.per_server), "32", 1, 1024, NULL,
+	 "… at a host of probe.servers"},
+	{"servers", YAML_T_NODE, AT(probe.servers_list), "", 0, 0, NULL,
+	 "List of hosts (media.example or media.example:8554) that are media servers"},
+	{"connects_per_s", YAML_T_INT, AT(probe.connects_per_s), "200", 1, 10000, NULL,
+	 "Connections made in a second, in all"},
+	{"allow_addresses", YAML_T_NODE, AT(probe.allow_addresses), "", 0, 0, NULL,
+	 "List of ranges (10.0.0.0/8) beside the public Internet that streams may be at; cameras "
+	 "in "
+	 "a network of their own are only looked at if it stands here"},
+	{"ca_file", YAML_T_STR, AT(probe.ca_file), "", 0, 0, NULL,
+	 "PEM of the CA to check rtsps and https against; else the system's"},
+	{"tls_verify", YAML_T_BOOL, AT(probe.tls_verify), "true", 0, 0, NULL,
+	 "Check certificates; cameras with one of their own making need false"},
+	{"canary", YAML_T_STR, AT(probe.canary), "", 0, 0, NULL,
+	 "URL of a stream of your own that always plays, without a password: if it fails, the "
+	 "prober is at fault, and nothing is said of cameras"},
+	{"night", YAML_T_STR, AT(probe.night), "sun", 0, 0, NULL,
+	 "When a camera has its usual values of the night: sun (by its place), or 19:00-06:00"},
+	{"snapshot_keep", YAML_T_DURATION, AT(probe.snapshot_keep_us), "30d", TIMES_HOUR, YEARS(10),
+	 NULL, "Pictures kept as evidence are dropped after this, once their case is closed"},
+	{"snapshot_max", YAML_T_SIZE, AT(probe.snapshot_max), "2G", 1 << 20, INT64_C(1) << 45, NULL,
+	 "… and the oldest ones beyond so much in all"},
+};
+
 static const struct yaml_field http_fields[] = {
 	{"listen", YAML_T_STR, AT(http.listen), "127.0.0.1:8470", 0, 0, NULL,
 	 "Address of /health, /metrics and the API; empty quotes for none"},
@@ -228,6 +277,8 @@ const struct config_section config_sections[] = {
 	[C_NOTIFY] = {"notify", "Alerts to grid leaders", TABLE(notify_fields), S_NOTIFY},
 	[C_ENDPOINT] = {"endpoints[]", "A list: the receivers that grids name",
 			TABLE(endpoint_fields), -1},
+	[C_PROBE] = {"probe", "Looks at the video streams of cameras (hub/probe/README.md)",
+		     TABLE(probe_fields), S_PROBE},
 	[C_HTTP] = {"http", "Own pages", TABLE(http_fields), S_HTTP},
 };
 

@@ -13,10 +13,21 @@ struct config_root {
 	const char *district;
 	int lang;
 	const char *time_zone;
-	const struct yaml_node *section[9];
+	const struct yaml_node *section[10];
 };
 
-enum { S_LOG, S_DATABASE, S_SPOOL, S_MQTT, S_INTAKE, S_RULES, S_NOTIFY, S_ENDPOINTS, S_HTTP };
+enum {
+	S_LOG,
+	S_DATABASE,
+	S_SPOOL,
+	S_MQTT,
+	S_INTAKE,
+	S_RULES,
+	S_NOTIFY,
+	S_ENDPOINTS,
+	S_HTTP,
+	S_PROBE
+};
 
 /* In the order of the reference. */
 enum {
@@ -30,6 +41,7 @@ enum {
 	C_RULES,
 	C_NOTIFY,
 	C_ENDPOINT,
+	C_PROBE,
 	C_HTTP,
 	CONFIG_SECTIONS
 };

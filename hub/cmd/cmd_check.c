@@ -106,6 +106,12 @@ static size_t check_endpoints(const struct config *c)
 	return res;
 }
 
+static size_t check_probe(const struct config *c)
+{
+	struct err e;
+	return check_readable(c->probe.ca_file, &e) ? fault(&e) : 0;
+}
+
 static size_t check_listen(const struct config *c)
 {
 	struct slice host, port;
@@ -154,9 +160,9 @@ static int check(const char *config_path, bool database)
 	struct err e = {0};
 	if (config_load(cmd_config_path(config_path), &e, &c))
 		return cmd_fail(&e);
-	size_t (*const parts[])(const struct config *) = {check_routes,	   check_brokers,
-							  check_endpoints, check_listen,
-							  check_tokens,	   check_password};
+	size_t (*const parts[])(const struct config *) = {
+		check_routes, check_brokers, check_endpoints, check_probe,
+		check_listen, check_tokens,  check_password};
 	size_t faults = 0;
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
 		faults += parts[i](c);

@@ -1,6 +1,7 @@
 /*
  * presence: from which brokers nothing could arrive, and since when, as the markers in the spool
- * say; so what is learnt of it is a function of the log, however often the hub is killed.
+ * say; so what is learnt of it is a function of the log, however often the hub is killed. Its own
+ * prober, where it is enabled, is one more of them, with adapter probe.
  *
  * Pure but for the configuration it borrows; one thread (the engine).
  */
@@ -14,7 +15,8 @@ struct presence {
 	const struct config *conf;
 	int64_t heard_us; /* arrival of the last record: what was connected then was heard; 0: none
 			   */
-	int64_t away_us[CONFIG_BROKERS_MAX]; /* by broker: away since; 0 = connected */
+	int64_t away_us[CONFIG_BROKERS_MAX + 1]; /* by broker, and of the prober behind them: away
+						    since; 0 = connected */
 };
 
 enum presence_change {
@@ -33,7 +35,7 @@ void presence_json(const struct presence *p, struct buf *out);
  * is returned. */
 must_check int presence_take(struct presence *p, const struct spool_record *rec, presence_fn fn,
 			     void *ctx);
-/* There are brokers, and the hub is away from all of them. */
+/* There is something to hear, brokers and the prober, and the hub is away from all of it. */
 bool presence_none(const struct presence *p);
 
 #endif

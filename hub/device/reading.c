@@ -6,7 +6,7 @@
 #include <math.h>
 
 const char *const device_class_names[] = {"unknown", "camera", "sensor", "bin", NULL};
-const char *const reading_kind_names[] = {"state", "tele", "event", NULL};
+const char *const reading_kind_names[] = {"state", "tele", "event", "look", NULL};
 
 int device_class_parse(struct slice s, enum device_class *ret)
 {
@@ -248,6 +248,10 @@ void reading_json(const struct reading *r, struct buf *out)
 	buf_putc(out, '{');
 	json_put_key(out, "address");
 	json_put_str(out, r->address);
+	if (r->adapter.n) {
+		json_put_key(out, "adapter");
+		json_put_str(out, r->adapter);
+	}
 	if (r->class != CLASS_UNKNOWN) {
 		json_put_key(out, "class");
 		json_put_str(out, slice_of(device_class_names[r->class]));

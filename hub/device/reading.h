@@ -39,10 +39,11 @@ struct field {
 
 /*
  * state: how things are (may be retained by the broker). tele: a measurement. event: something
- * happened once (a drop, an AI event); a retained one is stale and never gets this far.
+ * happened once (a drop, an AI event); a retained one is stale and never gets this far. look: the
+ * hub itself has looked at the device, which was not heard by that.
  */
-enum reading_kind { READING_STATE, READING_TELE, READING_EVENT };
-extern const char *const reading_kind_names[]; /* "state", "tele", "event", NULL */
+enum reading_kind { READING_STATE, READING_TELE, READING_EVENT, READING_LOOK };
+extern const char *const reading_kind_names[]; /* "state", "tele", "event", "look", NULL */
 
 #define READING_MAX_FIELDS 128 /* one reading; more are refused with the message */
 #define READINGS_MAX 256       /* one message */
@@ -53,7 +54,9 @@ struct reading {
 	struct slice address;	 /* the device's name in its dialect; the registry finds (adapter,
 				    address) */
 	enum device_class class; /* what the topic says, CLASS_UNKNOWN if it says nothing */
-	struct slice grid; /* the grid's code as the topic says it; empty if it says nothing */
+	struct slice grid;    /* the grid's code as the topic says it; empty if it says nothing */
+	struct slice adapter; /* of the device, when another adapter speaks of it; empty: the one
+				 that decoded */
 	enum reading_kind kind;
 	int64_t at_us; /* the device's own time; 0 = it sent none */
 	bool has_seq;

@@ -1,5 +1,7 @@
 #include "route.h"
 
+#include "probe.h"
+
 struct entry {
 	struct slice source, filter;
 	const struct device_adapter *adapter;
@@ -75,12 +77,15 @@ static int add(struct route *r, const struct config *conf, const struct broker_c
 
 int route_new(const struct config *conf, struct err *e, struct route **ret)
 {
-	size_t n = 0;
+	size_t n = 1;
 	for (size_t i = 0; i < conf->nbrokers; i++)
 		n += conf->brokers[i].nsubs;
 	struct route *r = mem_new(sizeof *r + n * sizeof(struct entry));
 	if (!r)
 		return err_set(e, -ENOMEM, "out of memory");
+	/* No broker has this name (config.c), so nobody else can write what comes from there. */
+	r->v[r->n++] =
+		(struct entry){SL(PROBE_SOURCE), SL("probe/#"), device_adapter_find(SL("probe"))};
 	for (size_t i = 0; i < conf->nbrokers; i++) {
 		const struct broker_conf *b = &conf->brokers[i];
 		for (size_t j = 0; j < b->nsubs; j++) {

@@ -71,11 +71,16 @@ static int reject(struct intake *in, const struct spool_record *rec, int code, c
 	return batch_add_rejected(in->batch, &r);
 }
 
+static struct slice adapter_of(const struct device_adapter *a, const struct reading *r)
+{
+	return r->adapter.n ? r->adapter : slice_of(a->name);
+}
+
 static int unknown(struct intake *in, const struct spool_record *rec,
 		   const struct device_adapter *a, const struct reading *r)
 {
 	metric_add(M_UNKNOWN, 1);
-	struct batch_unknown u = {.adapter = slice_of(a->name),
+	struct batch_unknown u = {.adapter = adapter_of(a, r),
 				  .address = r->address,
 				  .topic = rec->topic,
 				  .payload = rec->payload,
@@ -105,7 +110,7 @@ static bool wrong_class(const struct device *d, const struct reading *r)
 static int take_reading(struct intake *in, const struct spool_record *rec,
 			const struct device_adapter *a, const struct reading *r)
 {
-	const struct device *d = registry_find(in->registry, slice_of(a->name), r->address);
+	const struct device *d = registry_find(in->registry, adapter_of(a, r), r->address);
 	if (!d)
 		return unknown(in, rec, a, r);
 	if (wrong_class(d, r)) {
@@ -190,7 +195,7 @@ int intake_recall(struct intake *in, const struct spool_record *rec, uint64_t fr
 	int res = 0;
 	for (size_t i = 0; !res && i < in->readings.n; i++) {
 		const struct reading *r = &in->readings.v[i];
-		const struct device *d = registry_find(in->registry, slice_of(a->name), r->address);
+		const struct device *d = registry_find(in->registry, adapter_of(a, r), r->address);
 		if (d && !wrong_class(d, r))
 			res = rule_states_remember(in->states, d, r,
 						   event_time(in, r, rec->recv_us));

@@ -11,7 +11,9 @@
 
 #include "base.h"
 
-#define PROBE_URL_MAX 2048	   /* bytes; a longer one is refused */
+#define PROBE_SOURCE \
+	"probe"		   /* of the hub's own looks in the spool, where brokers have their names */
+#define PROBE_URL_MAX 2048 /* bytes; a longer one is refused */
 #define PROBE_LINE_MAX (256 << 10) /* bytes of a request or result as a line, snapshot included */
 #define PROBE_SNAPSHOT_MAX (64 << 10) /* bytes of a JPEG: a small picture, at most 320 px wide */
 #define PROBE_BLOCKS_MAX \

@@ -237,7 +237,7 @@ int rule_look_begin(const struct look *l)
 	int r = 0;
 	if (s->now_us && rule_states_next(s) <= s->now_us)
 		r = rule_states_tick(s, s->now_us, l->fn, l->ctx);
-	if (!r)
+	if (!r && l->r->kind != READING_LOOK)
 		r = silence_heard(l);
 	while (!r && (st = first_due(l)))
 		r = run_timer(l, st);

@@ -1,5 +1,6 @@
 #include "rule_watch.h"
 
+#include "adapters/device/adapter.h"
 #include "metrics.h"
 #include "rule_hold.h"
 #include "times.h"
@@ -133,7 +134,8 @@ void watch_rate(struct silence *q, struct watched *w, int64_t between_us)
 int64_t watch_hold(const struct rule *rule, const struct device *d)
 {
 	int64_t hold = 0;
-	if (rule->class != CLASS_UNKNOWN && rule->class != d->class)
+	const struct device_adapter *a = device_adapter_find(slice_of(d->adapter));
+	if ((rule->class != CLASS_UNKNOWN && rule->class != d->class) || (a && a->asked))
 		return 0;
 	if (!rule->silent_intervals)
 		return rule->silent_us;

@@ -3,6 +3,7 @@
 #include "adapters/device/adapter.h"
 #include "csv.h"
 #include "json.h"
+#include "probe.h"
 #include "times.h"
 
 #define ARENA_MAX (IMPORT_FILE_MAX * 2)
@@ -31,13 +32,18 @@ static const struct import_column grid_columns[] = {
 	 "endpoint of the configuration; none = that of the grid above"},
 };
 
-enum { DEVICE_LON = 6, DEVICE_LAT = 7 };
+static const struct import_word yes_no[] = {{"yes", "t"}, {"no", "f"}, {NULL, NULL}};
+
+/* Adapter of a row that names none; sql/query/import_device_keep finds it. */
+#define ADAPTER_OPEN "?"
+
+enum { DEVICE_ADAPTER = 3, DEVICE_LON = 6, DEVICE_LAT = 7 };
 static const struct import_column device_columns[] = {
 	{"id", CHECK_TEXT, true, 1, READING_ADDRESS_MAX, NULL, "unique"},
 	{"title", CHECK_TEXT, false, 1, 200, NULL, "what people read; none = the id"},
 	{"class", CHECK_WORD, true, 0, 0, device_classes, "camera, sensor or bin"},
-	{"adapter", CHECK_ADAPTER, true, 0, 0, NULL,
-	 "its dialect (gridhub decode --help lists them)"},
+	{"adapter", CHECK_ADAPTER, false, 0, 0, NULL,
+	 "its dialect (gridhub decode --help lists them); none: probe, if it has a stream"},
 	{"address", CHECK_TEXT, false, 1, READING_ADDRESS_MAX, NULL,
 	 "its name in the dialect's topics; none = the id"},
 	{"grid", CHECK_TEXT, true, 1, 64, NULL, "code of its grid"},
@@ -46,11 +52,18 @@ static const struct import_column device_columns[] = {
 	{"parent", CHECK_TEXT, false, 1, READING_ADDRESS_MAX, NULL, "id of the device it hangs on"},
 	{"interval", CHECK_DURATION, false, 0, 0, NULL,
 	 "expected time between two messages: 30s, 10m, 1h30m"},
-	{"stream_url", CHECK_TEXT, false, 1, 2000, NULL, "where its picture is"},
+	{"stream", CHECK_STREAM, false, 0, 0, NULL,
+	 "URL of a camera's video (rtsp, rtsps, rtmp, http, https), user:password@ in it; *** for\n"
+	 "                the password: the one that is stored"},
+	{"substream", CHECK_STREAM, false, 0, 0, NULL,
+	 "the same of a smaller picture, which is looked at then"},
+	{"ptz", CHECK_WORD, false, 0, 0, yes_no, "yes: it turns, so another view is no fault"},
 };
 
-static int check_position(const struct slice *cell, const char **ret_expected)
+static int check_device(struct slice *cell, const char **ret_expected)
 {
+	if (!cell[DEVICE_ADAPTER].n)
+		cell[DEVICE_ADAPTER] = SL(ADAPTER_OPEN);
 	if ((cell[DEVICE_LON].n > 0) == (cell[DEVICE_LAT].n > 0))
 		return -1;
 	*ret_expected = "lon and lat together, or neither";
@@ -62,7 +75,7 @@ const struct import_kind import_grids = {
 const struct import_kind import_devices = {.what = "device",
 					   .columns = device_columns,
 					   .ncolumns = COUNT_OF(device_columns),
-					   .check_row = check_position};
+					   .check_row = check_device};
 
 _Static_assert(COUNT_OF(device_columns) <= IMPORT_COLUMNS_MAX, "room for a row");
 
@@ -222,6 +235,30 @@ static int check_duration(struct import *im, struct slice s, struct slice *ret, 
 	return ret->p ? 0 : -ENOMEM;
 }
 
+static int check_stream(struct slice s, struct buf *why)
+{
+	static const char *const schemes[] = {"rtsp://", "rtsps://", "rtmp://", "http://",
+					      "https://"};
+	size_t scheme = 0;
+	for (size_t i = 0; i < COUNT_OF(schemes); i++)
+		if (slice_starts(s, schemes[i]))
+			scheme = strlen(schemes[i]);
+	bool plain = true;
+	for (size_t i = 0; i < s.n; i++)
+		plain = plain && (unsigned char)s.p[i] > 0x20 && (unsigned char)s.p[i] < 0x7f;
+	if (!scheme || s.n == scheme || strchr("/?#:@", s.p[scheme])) {
+		buf_puts(why, "expected a URL of rtsp, rtsps, rtmp, http or https");
+	} else if (!plain) {
+		buf_puts(why, "blanks, control characters and what is not ASCII must be written "
+			      "as %XX in a URL");
+	} else if (s.n > PROBE_URL_MAX) {
+		buf_printf(why, "longer than %d bytes", PROBE_URL_MAX);
+	} else {
+		return 0;
+	}
+	return -EINVAL;
+}
+
 /* *cell becomes what is stored; its fault is in why. */
 static int check_cell(struct import *im, const struct import_column *col, struct slice *cell,
 		      struct buf *why)
@@ -244,10 +281,25 @@ static int check_cell(struct import *im, const struct import_column *col, struct
 		return check_duration(im, *cell, cell, why);
 	case CHECK_ADAPTER:
 		return check_adapter(*cell, why);
+	case CHECK_STREAM:
+		return check_stream(*cell, why);
 	case CHECK_TEXT:
 	default:
 		return check_text(col, *cell, why);
 	}
+}
+
+/* Without what may be a password: all before the last @, even where the URL is none. */
+static struct slice hide_login(struct import *im, struct slice url)
+{
+	auto_buf struct buf b = {0};
+	const char *at = url.n ? memrchr(url.p, '@', url.n) : NULL;
+	if (!at)
+		return url;
+	buf_init(&b, url.n + 8);
+	buf_puts(&b, "…");
+	buf_put(&b, at, url.n - (size_t)(at - url.p));
+	return arena_copy(&im->arena, buf_slice(&b));
 }
 
 static void check_row(struct import *im, struct import_row *row)
@@ -263,6 +315,8 @@ static void check_row(struct import *im, struct import_row *row)
 		buf_reset(&why);
 		if (!check_cell(im, &kind->columns[i], &row->cell[i], &why))
 			continue;
+		if (kind->columns[i].check == CHECK_STREAM)
+			said = hide_login(im, said);
 		row->cell[i] = (struct slice){0}; /* later checks do not see it */
 		import_fault(im, row, kind->columns[i].name, said.n ? &said : NULL, buf_str(&why));
 	}

@@ -10,7 +10,7 @@
 
 #include "base.h"
 
-#define IMPORT_COLUMNS_MAX 12
+#define IMPORT_COLUMNS_MAX 16
 #define IMPORT_ROWS_MAX 1000000
 #define IMPORT_FILE_MAX ((size_t)256 * 1024 * 1024)
 #define IMPORT_ERRORS_MAX 1000 /* kept and shown; the rest is counted */
@@ -21,7 +21,8 @@ enum import_check {
 	CHECK_DOUBLE,	/* min..max */
 	CHECK_WORD,	/* one of words */
 	CHECK_DURATION, /* stored as microseconds */
-	CHECK_ADAPTER	/* the name of a device adapter */
+	CHECK_ADAPTER,	/* the name of a device adapter */
+	CHECK_STREAM	/* URL of a video stream; may hold a password, which no message shows */
 };
 
 struct import_word {
@@ -41,8 +42,9 @@ struct import_kind {
 	const char *what; /* "grid", "device" */
 	const struct import_column *columns;
 	size_t ncolumns; /* the first one is the key */
-	/* Faults that are not of one column: NULL = none. Returns the column at fault, or -1. */
-	int (*check_row)(const struct slice *cell, const char **ret_expected);
+	/* Faults that are not of one column, and defaults: NULL = none. Returns the column at
+	 * fault, or -1. */
+	int (*check_row)(struct slice *cell, const char **ret_expected);
 };
 
 extern const struct import_kind import_grids, import_devices;

@@ -9,6 +9,8 @@ static const struct steps {
 	const enum sql_id *prepare; /* ($1 district), before the insert */
 	size_t nprepare;
 	enum sql_id insert, update; /* ($1 district, $2 revision) */
+	const enum sql_id *finish;  /* ($1 district), after the update */
+	size_t nfinish;
 } all_steps[] = {
 	{.kind = &import_grids,
 	 .stage = SQL_IMPORT_GRID_STAGE,
@@ -30,7 +32,10 @@ static const struct steps {
 					  SQL_IMPORT_DEVICE_KNOWN},
 	 .nprepare = 3,
 	 .insert = SQL_IMPORT_DEVICE_INSERT,
-	 .update = SQL_IMPORT_DEVICE_UPDATE},
+	 .update = SQL_IMPORT_DEVICE_UPDATE,
+	 .finish = (const enum sql_id[]){SQL_IMPORT_DEVICE_STREAM, SQL_IMPORT_DEVICE_SECRET,
+					 SQL_IMPORT_DEVICE_DIVIDE},
+	 .nfinish = 3},
 };
 
 struct run {
@@ -149,6 +154,8 @@ static int apply(struct run *run, struct import_counts *ret, struct err *e)
 		rc = pg_query(run->p, run->steps->insert, run->args, 2, e, &inserted);
 	if (!rc)
 		rc = pg_query(run->p, run->steps->update, run->args, 2, e, &updated);
+	for (size_t i = 0; !rc && i < run->steps->nfinish; i++)
+		rc = pg_query(run->p, run->steps->finish[i], run->args, 1, e, NULL);
 	if (rc)
 		return rc;
 	ret->inserted = (size_t)pg_affected(inserted);

@@ -30,4 +30,19 @@ SELECT row, 'address', address, 'is the address on line ' || first_line || ' too
 FROM (SELECT row, address, line, first_value(line) OVER (PARTITION BY adapter, address ORDER BY row) AS first_line
       FROM import_device WHERE adapter IS NOT NULL) same
 WHERE line <> first_line
+UNION ALL
+SELECT row, 'adapter', replace(adapter, '?', ''), 'needs a stream to look at; else give another adapter' FROM import_device
+WHERE adapter IN ('probe', '?') AND stream_url IS NULL
+UNION ALL
+SELECT row, 'substream', '', 'needs a stream beside it' FROM import_device WHERE sub_url IS NOT NULL AND stream_url IS NULL
+UNION ALL
+SELECT row, 'stream', '', 'needs class camera' FROM import_device WHERE stream_url IS NOT NULL AND class <> 1
+UNION ALL
+SELECT row, what, '***', CASE WHEN login LIKE '%:***' THEN 'no password is stored that this could stand for'
+                              ELSE 'the stored password was given for another host: give it anew' END
+FROM (SELECT row, 'stream' AS what, stream, login, stored_url FROM import_device
+      UNION ALL SELECT row, 'substream', substream, sub_login, stored_url FROM import_device) s
+WHERE stream_login(stream) LIKE '%:***'
+  AND (login LIKE '%:***' OR stream_host(stream_bare(stream)) NOT IN (
+       SELECT stream_host(u) FROM unnest(string_to_array(stored_url, ' ')) AS u WHERE u <> ''))
 ORDER BY 1

@@ -1,1 +1,2 @@
-COPY import_device FROM STDIN
+COPY import_device (row, line, given, id, title, class, adapter, address, grid, lon, lat, parent, interval_us, stream, substream, ptz)
+FROM STDIN

@@ -14,7 +14,7 @@ yh,尧化街道,1,comprehensive,qx,周主任,,leader
 yh-1,"翠林社区, ""东""",2,dedicated,yh,王强,李敏,
 '''
 DEVICE_CSV = """\
-id,title,class,adapter,address,grid,lon,lat,parent,interval,stream_url
+id,title,class,adapter,address,grid,lon,lat,parent,interval,stream
 bin-1,垃圾箱,bin,hub,,yh-1,118.9,32.1,,10m,
 cam-1,摄像机,camera,frigate,front,yh-1,,,,,rtsp://127.0.0.1/1
 lid-1,,sensor,zigbee2mqtt,street/lid-1,yh,,,bin-1,1h30m,
@@ -70,7 +70,7 @@ def test_csv_goes_in_and_comes_out(hub):
         {"id": "bin-1", "title": "垃圾箱", "class": "bin", "adapter": "hub", "address": "bin-1", "grid": "yh-1",
          "lon": 118.9, "lat": 32.1, "interval_s": 600},
         {"id": "cam-1", "title": "摄像机", "class": "camera", "adapter": "frigate", "address": "front", "grid": "yh-1",
-         "stream_url": "rtsp://127.0.0.1/1"},
+         "stream": "rtsp://127.0.0.1/1"},
         {"id": "lid-1", "class": "sensor", "adapter": "zigbee2mqtt", "address": "street/lid-1", "grid": "yh",
          "parent": "bin-1", "interval_s": 5400},
     ]
@@ -271,7 +271,7 @@ def test_unknown_and_rejected_are_listed(hub):
 def test_a_hundred_thousand_devices(district):
     rows = "".join(f"s-{i},传感器{i},sensor,hub,,yh-1,118.{i % 1000},32.1,,10m,{'p-0' if i % 7 else ''}\n"
                    for i in range(100000))
-    text = "id,title,class,adapter,address,grid,lon,lat,stream_url,interval,parent\np-0,,bin,hub,,yh,,,,,\n" + rows
+    text = "id,title,class,adapter,address,grid,lon,lat,stream,interval,parent\np-0,,bin,hub,,yh,,,,,\n" + rows
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = import_text(district, "device", text)
     took = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
@@ -280,6 +280,54 @@ def test_a_hundred_thousand_devices(district):
     assert district.db.value("SELECT count(*) FROM device WHERE parent_id IS NOT NULL") == 85714 + 1
     assert import_text(district, "device", text).counts == counts(unchanged=100001)
     assert took < 10  # of its own: the machine may be busy
+
+
+def test_streams_and_their_passwords(hub):
+    """Kept apart from the URL, shown to nobody, and kept when a list that was exported comes back."""
+    hub.import_("grid", GRIDS)
+    first = "rtsp://ad%40min:ge:he%2Fim@10.1.2.3/ch1?x=1"
+    row = {"id": "c-1", "class": "camera", "grid": "qx", "stream": first, "substream": "rtsp://10.1.2.3:554/ch2", "ptz": "yes"}
+
+    def put(expected, **change):
+        line = {k: v for k, v in {**row, **change}.items() if v is not None}
+        done = hub.cmd("device", "import", "-", "--format", "jsonl", input=json.dumps(line), check=False)
+        assert "heim" not in done.err + done.out
+        if isinstance(expected, str):
+            assert done.returncode == 1 and expected in done.err, done.err
+        else:
+            assert json.loads(done.out) == counts(**expected), done.out + done.err
+
+    stored = lambda: hub.db.row("SELECT t.url, s.login, t.sub_url, s.sub_login, t.host, t.ptz FROM stream t"
+                                " LEFT JOIN stream_secret s USING (district_id, device_id)")
+    put({"inserted": 1})
+    put({"unchanged": 1})
+    assert stored() == ("rtsp://10.1.2.3/ch1?x=1", "ad%40min:ge:he%2Fim", "rtsp://10.1.2.3:554/ch2", None, "10.1.2.3:554", True)
+    assert hub.db.value("SELECT stream::text FROM stream").find("heim") == -1
+    (shown,) = hub.json_lines("device", "list")
+    assert shown["stream"] == "rtsp://ad%40min:***@10.1.2.3/ch1?x=1" and shown["adapter"] == "probe"
+    assert shown["address"] == "c-1" and shown["ptz"] == "yes"
+    put({"unchanged": 1}, stream=shown["stream"])
+    put({"updated": 1}, stream="rtsp://other:***@10.1.2.3/ch9")
+    assert stored()[:2] == ("rtsp://10.1.2.3/ch9", "other:ge:he%2Fim")
+    put("the stored password was given for another host", stream="rtsp://other:***@10.6.6.6/ch9")
+    put("no password is stored", substream="rtsp://u:***@10.1.2.3/ch2")
+    put({"updated": 1}, stream=None, substream=None, ptz=None, title="门口")  # columns that are not there keep their value
+    assert stored()[:2] == ("rtsp://10.1.2.3/ch9", "other:ge:he%2Fim")
+    put("needs a stream to look at", stream="", substream="")
+    put({"updated": 1}, stream="", substream="", adapter="hub")
+    assert hub.db.value("SELECT count(*) FROM stream") == hub.db.value("SELECT count(*) FROM stream_secret") == 0
+    put("needs class camera", **{"class": "sensor"}, adapter="hub")
+
+
+def test_the_channels_of_a_recorder_belong_to_one_share(hub):
+    hub.import_("grid", GRIDS)
+    hub.import_("device", [{"id": f"c-{i}", "class": "camera", "grid": "qx", "stream": f"rtsp://10.0.{i // 64}.1/ch{i % 64}"}
+                           for i in range(640)])
+    assert hub.db.value("SELECT count(*) FROM (SELECT host FROM stream GROUP BY host HAVING count(DISTINCT share) > 1) x") == 0
+    assert hub.db.value("SELECT count(DISTINCT share) FROM stream") > 5
+    hub.import_("device", [{"id": f"m-{i}", "class": "camera", "grid": "qx", "stream": f"rtsp://media.example/{i}"}
+                           for i in range(640)])
+    assert hub.db.value("SELECT count(DISTINCT share) FROM stream WHERE host LIKE 'media%%'") == 64
 
 
 def test_a_running_hub_sees_an_import_within_a_second(make_hub, publisher):
@@ -314,4 +362,4 @@ def test_a_missing_file_and_bad_usage(hub):
     assert hub.cmd("grid", "import", "x", "--format", "xml", check=False).returncode == 2
     assert hub.cmd("device", "lsit", check=False).returncode == 2
     assert hub.cmd("device", "remove", check=False).returncode == 2
-    assert "stream_url" in hub.cmd("device", "import", "--help").out
+    assert "substream" in hub.cmd("device", "import", "--help").out

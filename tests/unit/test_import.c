@@ -67,7 +67,8 @@ static void faults_name_line_column_and_value(void **state)
 		{"a,lamp,hub,g,,,",
 		 "column \"class\": value \"lamp\": expected one of camera, sensor, bin"},
 		{"a,bin,hob,g,,,",
-		 "column \"adapter\": value \"hob\": expected one of hub, zigbee2mqtt, frigate"},
+		 "column \"adapter\": value \"hob\": expected one of hub, zigbee2mqtt, frigate, "
+		 "probe"},
 		{"a,bin,hub,,,,", "column \"grid\": must not be empty"},
 		{"a,bin,hub,g,180.1,0,",
 		 "column \"lon\": value \"180.1\": expected a number from -180 to 180"},
@@ -91,6 +92,40 @@ static void faults_name_line_column_and_value(void **state)
 		snprintf(text, sizeof text, "%s%s\n", DEVICE, cases[i].row);
 		snprintf(fault, sizeof fault, "f:2: %s\n", cases[i].fault);
 		expect(&import_devices, IMPORT_CSV, text, 0, fault);
+	}
+}
+
+#define CAMERA "id,class,grid,stream,substream,ptz\n"
+
+static void a_stream_is_a_url_and_no_message_shows_its_password(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *row, *fault;
+	} cases[] = {
+		{"a,camera,g,rtsp://u:p@10.0.0.1:554/1?x=1,rtsp://10.0.0.1/2,yes", NULL},
+		{"a,camera,g,rtsps://h/1,,no", NULL},
+		{"a,camera,g,http://h/1.flv,,", NULL},
+		{"a,camera,g,,,", NULL}, /* import_store asks whether it has one already */
+		{"a,camera,g,rtsp://h/1,,maybe",
+		 "column \"ptz\": value \"maybe\": expected one of yes, no"},
+		{"a,camera,g,file:///etc/passwd,,",
+		 "column \"stream\": value \"file:///etc/passwd\": "},
+		{"a,camera,g,rtsp:///1,,", "column \"stream\": value \"rtsp:///1\": "},
+		{"a,camera,g,concat:x://u:geheim@h,,", "column \"stream\": value \"…@h\": "},
+		{"a,camera,g,rtsp://h/1,rtsp://u:ge heim@h/1,",
+		 "column \"substream\": value \"…@h/1\": "},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char text[512], fault[512];
+		struct file f;
+		snprintf(text, sizeof text, "%s%s\n", CAMERA, cases[i].row);
+		snprintf(fault, sizeof fault, "f:2: %s", cases[i].fault ? cases[i].fault : "");
+		read_file(&f, &import_devices, IMPORT_CSV, text);
+		if (cases[i].fault ? !slice_starts(buf_slice(&f.faults), fault) : f.faults.n > 0)
+			fail_msg("%s: %s", cases[i].row, buf_str(&f.faults));
+		assert_null(strstr(buf_str(&f.faults), "heim"));
+		file_done(&f);
 	}
 }
 
@@ -176,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cells_are_stored_in_the_databases_form),
 		cmocka_unit_test(faults_name_line_column_and_value),
+		cmocka_unit_test(a_stream_is_a_url_and_no_message_shows_its_password),
 		cmocka_unit_test(long_values_are_shown_in_part),
 		cmocka_unit_test(headers_are_checked),
 		cmocka_unit_test(duplicates_are_found_within_the_file),

@@ -1,0 +1,1 @@
+SELECT stream_divide($1)
