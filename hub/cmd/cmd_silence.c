@@ -97,8 +97,9 @@ static int verb_list(int argc, char **argv)
 	auto_session struct cmd_session s = {0};
 	auto_rows struct pg_rows *rows = NULL;
 	int r = cmd_parse(&takes_list, argc, argv, &p, &config);
-	if (r < 0)
-		r = cmd_open_district(config, &s.conf, &s.pg, &s.district);
+	if (r >= 0)
+		return r;
+	r = cmd_open_district(config, &s.conf, &s.pg, &s.district);
 	if (r)
 		return r;
 	r = silence_list(s.pg, s.district, p.all, SILENCE_LIST_MAX, &e, &rows);
