@@ -34,6 +34,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 forbid
 installed mosquitto || services+=(mosquitto)
+installed nginx-common || services+=(nginx)
 if ! installed postgresql-common; then
 	services+=(postgresql)
 	mkdir -p "${cluster%/*}"

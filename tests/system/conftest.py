@@ -39,6 +39,7 @@ SAMPLES = ROOT.parent / "shared" / "samples"  # may be missing: skip then
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(ROOT / "tests" / "video"))
 from patience import PATIENCE  # noqa: E402
+from video import certificate, gst_rtsp, make_rtspd, nginx_video, rtspd, web_video  # noqa: E402, F401
 
 # A small district: 区 → 街道 → 社区 (level 1) → 片区 (2) → 楼栋 (3); alerts of all of it go to the endpoint "leader".
 GRIDS = [
@@ -664,30 +665,6 @@ def receiver():
     r = Receiver()
     yield r
     r.stop()
-
-
-@pytest.fixture
-def make_rtspd(folder):
-    """make_rtspd(clips={name: file}, options={…}, hosts=1, tls=(cert, key)) → Rtspd: cameras; see tests/video."""
-    import servers
-
-    made = []
-
-    def make(**kw):
-        made.append(servers.Rtspd(folder, **kw))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
-
-
-@pytest.fixture
-def rtspd(make_rtspd):
-    """Cameras with the clips good, hevc, small and black; a keyframe comes at once."""
-    import servers
-
-    return make_rtspd(clips=servers.camera_clips(), options={"join": "key"})
 
 
 @pytest.fixture

@@ -168,3 +168,132 @@ class Rtspd:
 
     def stop(self):
         self.child.stop()
+
+
+# ---- second opinions ----
+
+
+def remux(clip, kind, seconds=30, fps=25):
+    """A clip, again and again, in another wrapping ("flv", "matroska"); made once."""
+    path = Path(clip).with_suffix(f".{seconds}.{kind}")
+    if not path.exists():
+        once = path.with_name(f"{secrets.token_hex(6)}.mkv")
+        part = path.with_name(f"{secrets.token_hex(6)}.part")
+        quiet = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+        for argv in (["-framerate", str(fps), "-i", str(clip), "-c", "copy", str(once)],
+                     ["-stream_loop", "-1", "-i", str(once), "-t", str(seconds), "-c", "copy", "-f", kind, str(part)]):
+            subprocess.run([*quiet, *argv], check=True, stdin=subprocess.DEVNULL, timeout=120)
+        once.unlink()
+        part.rename(path)
+    return path
+
+
+def segments(clip):
+    """Files of MPEG-TS of 2 s each."""
+    folder = Path(clip).with_suffix(".ts")
+    if not folder.exists():
+        part = folder.with_name(secrets.token_hex(6))
+        part.mkdir()
+        subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-i", str(remux(clip, "matroska", 6)),
+                        "-c", "copy", "-f", "segment", "-segment_time", "2", "-segment_format", "mpegts",
+                        str(part / "%d.ts")], check=True, stdin=subprocess.DEVNULL, timeout=120)
+        try:
+            part.rename(folder)
+        except OSError:  # another test was first
+            shutil.rmtree(part)
+    return sorted(folder.glob("*.ts"))
+
+
+class GstRtsp:
+    """gst-rtsp-server: url("/good"), "/hevc"; private("/good", "admin:secret")."""
+
+    def __init__(self, folder):
+        files = [remux(make_clip(**CAMERAS[name]), "matroska") for name in ("good", "hevc")]
+        self.child = Child(["/usr/bin/python3", ROOT / "tests" / "video" / "gst_rtsp.py", *files],
+                           Path(folder) / "gst.log", stdout=subprocess.PIPE, text=True)
+        first = self.child.popen.stdout.readline().strip()
+        if not first:
+            self.child.stop()
+            raise RuntimeError("gst-rtsp-server: " + self.child.log_path.read_text())
+        self.port, self.private_port = map(int, first.split())
+
+    def url(self, path):
+        return f"rtsp://127.0.0.1:{self.port}{path}"
+
+    def private(self, path, user):
+        return f"rtsp://{user}@127.0.0.1:{self.private_port}{path}"
+
+    def stop(self):
+        self.child.stop()
+
+
+NGINX = """\
+load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
+daemon off;
+{user}
+worker_processes 1;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log info;
+events {{ worker_connections 512; }}
+rtmp {{
+    server {{
+        listen 127.0.0.1:{rtmp};
+        chunk_size 4096;
+        application live {{
+            live on;
+            wait_key on;
+            hls on; hls_path {dir}/hls; hls_fragment 1s; hls_playlist_length 6s;
+        }}
+        application closed {{ live on; deny play all; }}
+    }}
+}}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/tmp; proxy_temp_path {dir}/tmp; fastcgi_temp_path {dir}/tmp;
+    uwsgi_temp_path {dir}/tmp; scgi_temp_path {dir}/tmp;
+    types {{ application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
+    server {{
+        listen 127.0.0.1:{http};
+        listen 127.0.0.1:{https} ssl;
+        ssl_certificate {cert}; ssl_certificate_key {key};
+        root {dir};
+        location /hls {{ add_header Cache-Control no-cache; }}
+    }}
+}}
+"""
+
+
+class NginxVideo:
+    """nginx with its RTMP module: publish("x") → rtmp("x"), hls("x"), hls("x", "https"). /closed lets nobody play."""
+
+    def __init__(self, folder, free_port, cert, key):
+        self.dir = Path(folder) / "nginx"
+        (self.dir / "hls").mkdir(parents=True)
+        self.ports = {name: free_port() for name in ("rtmp", "http", "https")}
+        self.publishers = []
+        (self.dir / "nginx.conf").write_text(NGINX.format(
+            dir=self.dir, cert=cert, key=key, user="user root;" if os.geteuid() == 0 else "", **self.ports))
+        self.child = Child(["/usr/sbin/nginx", "-e", self.dir / "error.log", "-p", self.dir, "-c",
+                            self.dir / "nginx.conf"], self.dir / "nginx.log")
+
+    @property
+    def log(self):
+        return self.child.log_path.read_text() + (self.dir / "error.log").read_text()
+
+    def publish(self, name, clip=None, app="live"):
+        file = remux(clip or make_clip(**CAMERAS["good"]), "flv", 60)
+        child = Child(["ffmpeg", "-hide_banner", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", file, "-c",
+                       "copy", "-f", "flv", f"rtmp://127.0.0.1:{self.ports['rtmp']}/{app}/{name}"],
+                      self.dir / "publish.log")
+        self.publishers.append(child)
+        return child
+
+    def rtmp(self, name, app="live"):
+        return f"rtmp://127.0.0.1:{self.ports['rtmp']}/{app}/{name}"
+
+    def hls(self, name, scheme="http"):
+        return f"{scheme}://127.0.0.1:{self.ports[scheme]}/hls/{name}.m3u8"
+
+    def stop(self):
+        for child in [*self.publishers, self.child]:
+            child.stop()
