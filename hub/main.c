@@ -19,6 +19,8 @@ const struct cmd_command cmd_commands[] = {
 	{"rule", "evaluate conditions of rules", cmd_rule},
 	{"replay", "stored readings through rules: what would have happened", cmd_replay},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
+	{"backup", "the database and the spool, as a pair", cmd_backup},
+	{"restore", "put a backup back", cmd_restore},
 	{"doctor", "what is wrong, and what to do about it", cmd_doctor},
 	{"health", "ask the running hub how it is", cmd_health},
 	{"man", "print a manual page", cmd_man},

@@ -66,7 +66,7 @@ struct config {
 		const char *dir;
 		int sync; /* enum spool_sync */
 		int64_t sync_interval_us;
-		int64_t segment_bytes, max_bytes;
+		int64_t segment_bytes, max_bytes, keep_pct;
 	} spool;
 	struct {
 		int64_t max_payload;

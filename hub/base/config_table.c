@@ -72,6 +72,9 @@ static const struct yaml_field spool_fields[] = {
 	{"max_size", YAML_T_SIZE, AT(spool.max_bytes), "8G", 4 << 20, INT64_C(1) << 50, NULL,
 	 "Limit of the whole spool; near it the hub leaves the brokers (and keeps its session) "
 	 "until there is room"},
+	{"keep_percent", YAML_T_INT, AT(spool.keep_pct), "10", 0, 30, NULL,
+	 "Of max_size: what is committed stays so long as the spool is not larger, for backups and "
+	 "for a database that comes back older than it was"},
 };
 
 static const struct yaml_field intake_fields[] = {

@@ -30,6 +30,8 @@ int cmd_case(int argc, char **argv);
 int cmd_silence(int argc, char **argv);
 int cmd_duty(int argc, char **argv);
 int cmd_webhook(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_man(int argc, char **argv);

@@ -125,9 +125,9 @@ void doctor_spool(struct doctor *d)
 	}
 	int64_t pct = used * 100 / d->conf->spool.max_bytes;
 	doctor_say(d,
-		   pct > 80   ? DOCTOR_FAIL
-		   : pct > 25 ? DOCTOR_WARN
-			      : DOCTOR_OK,
+		   pct > 80				? DOCTOR_FAIL
+		   : pct > 20 + d->conf->spool.keep_pct ? DOCTOR_WARN
+							: DOCTOR_OK,
 		   "spool", "", "the database does not keep up or is away: see the findings below",
 		   "%lld MB of %lld (%lld %%)", (long long)(used >> 20),
 		   (long long)(d->conf->spool.max_bytes >> 20), (long long)pct);
@@ -177,6 +177,11 @@ static void say_metrics(struct doctor *d, struct slice page)
 		 "make room; the broker keeps them meanwhile", 0},
 		{"gridhub_spool_damaged_total ", "damaged places in the spool since the start",
 		 "gridhub spool verify; look at the disk", 0},
+		{"gridhub_records_missing_total ",
+		 "records are in neither the database nor the spool",
+		 "the database was put back: what came between is lost (the hub's log says from "
+		 "where to where); raise spool.keep_percent",
+		 0},
 		{"gridhub_receivers_failing ", "receivers fail and are only tried now and then",
 		 "gridhub webhook list --pending; the findings on endpoints follow", 0},
 		{"gridhub_alerts_without_endpoint_total ", "alerts for grids without an endpoint",

@@ -150,7 +150,8 @@ static int start(struct hub *h, struct err *e)
 				.sync = (enum spool_sync)c->spool.sync,
 				.sync_interval_us = c->spool.sync_interval_us,
 				.segment_bytes = c->spool.segment_bytes,
-				.max_bytes = c->spool.max_bytes};
+				.max_bytes = c->spool.max_bytes,
+				.keep_bytes = c->spool.max_bytes / 100 * c->spool.keep_pct};
 	struct engine_hooks hooks = {.ctx = h, .owed = on_owed, .fatal = on_fatal};
 	int r = load_rules(c, &h->rules);
 	if (r)

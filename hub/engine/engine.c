@@ -191,7 +191,10 @@ static int fill(struct engine *en, bool *ret_drained)
 		if (r == 1) {
 			*ret_drained = false;
 			begun_us = begun_us ? begun_us : now;
-			r = intake_record(&en->in, &rec);
+			r = en->load.missing ? intake_bridge(&en->in, &rec) : 0;
+			en->load.missing = 0;
+			if (!r)
+				r = intake_record(&en->in, &rec);
 			if (r)
 				return r;
 			if (now - begun_us >= en->conf->intake.batch_us ||

@@ -135,13 +135,16 @@ int engine_load_memories(struct engine_load *ld, const struct store_changes *c)
 
 /* ---- the spool's tail ---- */
 
-static void tell_lacks(const struct engine_load *ld, const struct spool_stat *st)
+static void tell_lacks(struct engine_load *ld, const struct spool_stat *st)
 {
-	if (st->first_seq > ld->last_seq + 1)
+	ld->missing = spool_between(ld->last_seq, st->first_seq);
+	metric_add(M_RECORDS_MISSING, ld->missing);
+	if (ld->missing)
 		log_error("engine",
-			  KM("the database lacks records that the spool has released: was it "
-			     "restored?"),
-			  KI("database_at", ld->last_seq), KI("spool_from", st->first_seq));
+			  KM("records are lost: the database was put back further than the spool "
+			     "reaches (see spool.keep_percent)"),
+			  KI("records", ld->missing), KI("database_at", ld->last_seq),
+			  KI("spool_from", st->first_seq));
 	if (ld->memory_from_seq && ld->memory_from_seq <= ld->last_seq &&
 	    ld->memory_from_seq < st->first_seq)
 		log_warn("engine",

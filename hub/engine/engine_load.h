@@ -15,7 +15,9 @@ struct engine_load {
 	uint64_t last_seq;	  /* what the database has of the spool */
 	uint64_t memory_from_seq; /* the first record that memories may lack; 0: none does */
 	size_t memories, foreign, unreadable; /* foreign: by another spool's log */
-	struct buf packed, memory;	      /* of the one at hand */
+	uint64_t
+		missing; /* records that neither the database nor the spool has, before its first */
+	struct buf packed, memory; /* of the one at hand */
 };
 
 void engine_load_init(struct engine_load *ld, struct intake *in, struct spool *spool);

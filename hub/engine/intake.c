@@ -258,6 +258,27 @@ int intake_record(struct intake *in, const struct spool_record *rec)
 	return r;
 }
 
+/* As if the hub had been away from its brokers between. */
+int intake_bridge(struct intake *in, const struct spool_record *first)
+{
+	const struct config *c = in->conf;
+	bool heard[CONFIG_BROKERS_MAX];
+	struct spool_record mark = {
+		.seq = first->seq - 1, .recv_us = in->presence.heard_us, .flags = SPOOL_AWAY};
+	if (!mark.recv_us || mark.recv_us >= first->recv_us)
+		return 0;
+	for (size_t i = 0; i < c->nbrokers; i++)
+		heard[i] = !in->presence.away_us[i];
+	int r = intake_record(in, &mark);
+	mark.recv_us = first->recv_us;
+	mark.flags = SPOOL_CONNECTED;
+	for (size_t i = 0; !r && i < c->nbrokers; i++) {
+		mark.source = slice_of(c->brokers[i].name);
+		r = heard[i] ? intake_record(in, &mark) : 0;
+	}
+	return r;
+}
+
 int intake_tick(struct intake *in, int64_t now_us)
 {
 	bool due = rule_states_next(in->states) <= now_us;

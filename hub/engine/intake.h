@@ -40,6 +40,8 @@ must_check int intake_record(struct intake *in, const struct spool_record *rec);
  * and, from record `from_seq` on, for what the rules remember; nothing else comes of it.
  */
 must_check int intake_recall(struct intake *in, const struct spool_record *rec, uint64_t from_seq);
+/* Records before this one are lost: nothing was heard since the last one that is in. */
+must_check int intake_bridge(struct intake *in, const struct spool_record *first);
 /* Event time has reached now_us: holds that ran out fire. */
 must_check int intake_tick(struct intake *in, int64_t now_us);
 /* These rules from now on; those that are gone recover what they had open. */

@@ -21,8 +21,7 @@
  * and `tail_off` is its length.
  */
 
-#define TIGHT_PCT 90		      /* of max_bytes: from here on the brokers are left */
-#define BOOT_HOLE (UINT64_C(1) << 32) /* more records than a power cut can take */
+#define TIGHT_PCT 90 /* of max_bytes: from here on the brokers are left */
 #define FAULT_PAUSE_US \
 	(5 * TIMES_SEC) /* after a failed append, before the brokers may send again */
 
@@ -249,7 +248,7 @@ static int pass_boot(struct spool *s, struct err *e)
 		return 0;
 	if (!r && !s->fresh) {
 		s->hole_from = s->next_seq;
-		s->hole_to = s->next_seq += BOOT_HOLE;
+		s->hole_to = s->next_seq += SPOOL_BOOT_HOLE;
 		r = roll(s);
 		log_info("spool", KM("the machine has booted: sequence numbers leave a hole"),
 			 KI("from", s->hole_from), KI("to", s->hole_to));
@@ -471,6 +470,11 @@ int spool_skip_to(struct spool *s, uint64_t seq, struct err *e)
 	return r ? err_set(e, r, "%s: cannot begin a segment: %s", s->dir, strerror(-r)) : 0;
 }
 
+uint64_t spool_between(uint64_t last, uint64_t next)
+{
+	return next > last ? (next - last - 1) % SPOOL_BOOT_HOLE : 0;
+}
+
 /* ---- reading ---- */
 
 /* Learn where the segment that holds read_seq ends now; *ret = its first seq, 0 if there is nothing
@@ -583,7 +587,8 @@ void spool_release(struct spool *s, uint64_t seq)
 {
 	pthread_mutex_lock(&s->lock);
 	size_t gone = 0;
-	while (gone + 1 < s->nseg && s->seg[gone + 1].first_seq <= seq + 1) {
+	while (gone + 1 < s->nseg && s->seg[gone + 1].first_seq <= seq + 1 &&
+	       s->total > (uint64_t)s->conf.keep_bytes) {
 		char path[PATH_MAX];
 		if (seg_path(s, s->seg[gone].first_seq, path, sizeof path) ||
 		    (unlink(path) && errno != ENOENT)) {

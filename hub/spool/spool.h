@@ -45,6 +45,7 @@ struct spool_conf {
 	const char *dir;
 	enum spool_sync sync;
 	int64_t sync_interval_us, segment_bytes, max_bytes;
+	int64_t keep_bytes; /* what is released goes only while the spool is larger than this */
 };
 
 struct spool_stat {
@@ -83,8 +84,15 @@ void spool_wait(struct spool *s, int64_t timeout_us);
 /* The next record gets at least this seq: for a spool that lost its end to a power cut after it was
  * committed. */
 must_check int spool_skip_to(struct spool *s, uint64_t seq, struct err *e);
-/* Records up to seq are no longer needed: segments that hold no other go. */
+/* Records up to seq are no longer needed: segments that hold no other go, the oldest first, while
+ * the spool is larger than keep_bytes. */
 void spool_release(struct spool *s, uint64_t seq);
+
+/* Numbers passed over after a boot: more records than a power cut can take. */
+#define SPOOL_BOOT_HOLE (UINT64_C(1) << 32)
+/* How many records were between the one numbered `last` and a later one, numbered `next`: holes
+ * left at boots are none. */
+uint64_t spool_between(uint64_t last, uint64_t next);
 
 /* ---- looking at a spool from outside (gridhub spool); takes no lock, changes nothing ---- */
 struct spool_visitor {

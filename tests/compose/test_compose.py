@@ -243,6 +243,26 @@ def test_down_and_up_keep_everything(stack):
     wait_until(lambda: stack.number("SELECT count(*) FROM reading") == readings + 1, why="one more reading")
 
 
+def test_a_backup_is_put_back_when_database_and_spool_are_lost(stack):
+    """As docker/README.md says."""
+    before = stack.number("SELECT count(*) FROM reading"), stack.number("SELECT count(*) FROM grid_case")
+    began = time.monotonic()
+    stack("run", "--rm", "-T", "backup", "backup", "/backup/b")
+    print(f"time backup: {time.monotonic() - began:.1f} s", flush=True)
+    stack("rm", "-sf", "hub")
+    stack("exec", "-T", "postgres", "psql", "-qd", "gridhub", "-c", "DROP SCHEMA public CASCADE", "-c",
+          "CREATE SCHEMA public AUTHORIZATION gridhub_owner")
+    run("docker", "volume", "rm", f"{stack.project}_spool")
+    began = time.monotonic()
+    stack("run", "--rm", "-T", "backup", "restore", "/backup/b")
+    print(f"time restore: {time.monotonic() - began:.1f} s", flush=True)
+    stack.timed("up --wait after it", "up", "--wait")
+    assert (stack.number("SELECT count(*) FROM reading"), stack.number("SELECT count(*) FROM grid_case")) == before
+    stack.publish(BIN, topic(BIN), {"fill_pct": 12, "overflow": False})
+    wait_until(lambda: stack.number("SELECT count(*) FROM reading") == before[0] + 1, why="a reading after the restore")
+    assert stack.sql("SELECT count(*) FROM reading", "report").stdout.strip() == str(before[0] + 1)
+
+
 def test_two_hubs_share_what_comes_in(stack):
     before = stack.number("SELECT count(*) FROM reading")
     stack.env_file = ["--env-file", "docker/two-hubs.env"]

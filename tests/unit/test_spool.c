@@ -336,6 +336,43 @@ static void test_the_limit_refuses_and_release_makes_room(void **state)
 	free(big);
 }
 
+/* What is released stays while the spool is small: backups and databases that go back need it. */
+static void test_released_segments_stay_up_to_keep_bytes(void **state)
+{
+	(void)state;
+	struct spool_conf conf = {.dir = dir,
+				  .segment_bytes = SEGMENT,
+				  .max_bytes = 8 * SEGMENT,
+				  .keep_bytes = 2 * SEGMENT};
+	struct err e = {0};
+	struct spool *s = NULL;
+	struct spool_stat st;
+	char *big = malloc(SEGMENT / 2);
+	memset(big, 'x', SEGMENT / 2);
+	assert_int_equal(spool_open(&conf, &e, &s), 0);
+	for (int i = 0; i < 6; i++) /* one fits into a segment */
+		assert_int_equal(append(s, (struct slice){big, SEGMENT / 2}), 0);
+	spool_release(s, 6);
+	spool_stat(s, &st);
+	assert_int_equal(st.segments, 3); /* four halves and their heads are more than two */
+	assert_int_equal(st.first_seq, 4);
+	spool_release(s, 6);
+	spool_stat(s, &st);
+	assert_int_equal(st.first_seq, 4);
+	spool_close(s);
+	free(big);
+}
+
+static void test_records_between(void **state)
+{
+	(void)state;
+	assert_int_equal(spool_between(7, 8), 0);
+	assert_int_equal(spool_between(7, 5), 0);
+	assert_int_equal(spool_between(7, 10), 2);
+	assert_int_equal(spool_between(7, 8 + SPOOL_BOOT_HOLE), 0);
+	assert_int_equal(spool_between(7, 11 + 2 * SPOOL_BOOT_HOLE), 3);
+}
+
 static void test_a_second_opener_is_refused(void **state)
 {
 	(void)state;
@@ -417,6 +454,8 @@ int main(void)
 		IN_A_DIR(test_a_rotten_record_is_set_aside_and_the_others_are_read),
 		IN_A_DIR(test_a_segment_that_is_rotten_all_over),
 		IN_A_DIR(test_the_limit_refuses_and_release_makes_room),
+		IN_A_DIR(test_released_segments_stay_up_to_keep_bytes),
+		cmocka_unit_test(test_records_between),
 		IN_A_DIR(test_a_second_opener_is_refused),
 		IN_A_DIR(test_readers_and_writers_at_once),
 	};
