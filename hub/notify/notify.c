@@ -4,11 +4,13 @@
  * are claimed only into free jobs. Everything below `struct notify` but `flags` and `rules`
  * is the thread's own.
  *
- * No receiver may take all jobs: one that has as many under way as a share of those that are free
- * is left out of the next claim, and a claim takes no more than half of them. So a dead or slow one
- * leaves three quarters to the others, and several leave something still. One that fails, or that
- * takes no more for now (pace.h), is left out too; what a claim brought beyond its pace is given
- * back and counts as no attempt.
+ * No receiver may take all jobs: one that has as many under way as its window (window.h), at most a
+ * quarter of all, is left out of the next claim, and a claim takes no more than half of what is
+ * free. One that fails, or that takes no more for now (pace.h), is left out too; what a claim
+ * brought beyond its pace is given back and counts as no attempt.
+ *
+ * The settings in force came with the endpoints in force (SIGHUP); the number of jobs is that of the
+ * start.
  */
 #include "notify.h"
 
@@ -17,28 +19,22 @@
 #include <stdatomic.h>
 
 #include "health.h"
-#include "json.h"
 #include "log.h"
 #include "metrics.h"
 #include "notify_bundle.h"
+#include "notify_health.h"
 #include "notify_receivers.h"
+#include "notify_report.h"
 #include "pg.h"
-#include "retry.h"
 #include "times.h"
 
-#define POLL_US TIMES_SEC	   /* the outbox is looked at even if nobody wakes us */
-#define GAUGES_US (5 * TIMES_SEC)  /* at least so far apart, */
-#define GAUGES_COST 50		   /* and so many times what they take */
-#define OVERDUE_US (3 * TIMES_MIN) /* an alert due for so long: health is degraded */
+#define POLL_US TIMES_SEC /* the outbox is looked at even if nobody wakes us */
 #define RECONNECT_MAX_US (30 * TIMES_SEC)
-#define SHARES 4		 /* a receiver takes at most one in so many free jobs */
+#define SHARES 4		 /* a receiver takes at most one in so many jobs */
 #define GATHER_US (5 * TIMES_MS) /* results are recorded so long after they came, at most */
 #define ROOM_MAX (1024 * 1024)
 
 enum { WOKEN = 1, STOPPING = 2, REFUSED = 4 };
-
-static const char refused_why[] =
-	"the new endpoints are bad, the old ones stay in force (see the log)";
 
 struct notify {
 	_Atomic unsigned flags; /* any thread */
@@ -46,14 +42,15 @@ struct notify {
 	struct rules *rules;
 	struct endpoints fresh; /* to be used; conf NULL: there are none */
 	pthread_t thread;
-	const struct config *conf;
+	const struct config *conf; /* of the start */
 	struct receivers receivers;
+	struct notify_health health;
 	struct notify_store *store;
 	struct sender *sender;
 	struct notify_job *jobs;
 	struct notify_job **pick; /* room for a selection of jobs */
-	size_t njobs, share;
-	int64_t bundle_at, claim_at, gauges_at, connect_at, reconnect_us, stop_at; /* monotonic */
+	size_t njobs, gather;	  /* results are recorded when there are so many */
+	int64_t bundle_at, claim_at, connect_at, reconnect_us, stop_at; /* monotonic */
 	int64_t done_us; /* when the first of what is done and not recorded came in */
 	struct log_repeat db_failing;
 };
@@ -65,6 +62,11 @@ static size_t pick_jobs(struct notify *n, enum notify_state state, size_t max)
 		if (n->jobs[i].state == state)
 			n->pick[found++] = &n->jobs[i];
 	return found;
+}
+
+static int64_t retry_scale(const struct notify *n)
+{
+	return n->receivers.now.conf->notify.retry_scale_pct;
 }
 
 static struct receiver *receiver_of(struct notify *n, const struct notify_job *j)
@@ -80,7 +82,7 @@ static void db_failed(struct notify *n, const struct err *e)
 	n->reconnect_us =
 		n->reconnect_us ? MIN_OF(n->reconnect_us * 2, RECONNECT_MAX_US) : TIMES_SEC / 2;
 	n->connect_at = now + n->reconnect_us;
-	n->claim_at = n->bundle_at = n->gauges_at = n->connect_at;
+	n->claim_at = n->bundle_at = n->health.at_us = n->connect_at;
 	health_set(HEALTH_NOTIFY, HEALTH_DEGRADED, e->msg);
 	if (log_repeat_due(&n->db_failing, now))
 		log_error("notify", KM("database"), KS("error", e->msg));
@@ -112,44 +114,14 @@ static void db_works(struct notify *n)
 
 /* ---- results ---- */
 
-static void report(struct notify *n, const struct notify_job *j)
+static void answered(struct notify *n, struct receiver *r, const struct notify_job *j)
 {
-	static const enum metric counter[] = {M_WEBHOOK_OK, M_WEBHOOK_RETRY, M_WEBHOOK_DEAD};
-	static const char *const what[] = {"delivered", "not delivered, will retry",
-					   "not delivered, dead letter"};
-	struct receiver *r = receiver_of(n, j);
-	struct log_repeat *told = j->result == NOTIFY_DEAD ? &r->dying : &r->failing;
-	metric_add(counter[j->result], 1);
-	if (j->result == NOTIFY_ACCEPTED) {
-		bool failed = log_repeat_over(&r->failing), died = log_repeat_over(&r->dying);
-		if (failed || died)
-			log_info("notify", KM("receiver works again"),
-				 KSL("endpoint", j->endpoint));
-		log_debug("notify", KM("delivered"), KI("case", j->case_id),
-			  KSL("endpoint", j->endpoint), KI("ms", j->latency_us / TIMES_MS));
-		return;
-	}
-	uint64_t held = told->held;
-	if (!log_repeat_due(told, times_mono_us()))
-		return;
-	log_at(j->result == NOTIFY_DEAD ? LOG_ERROR : LOG_WARN, "notify", KM(what[j->result]),
-	       KI("case", j->case_id), KSL("endpoint", j->endpoint), KI("status", j->status),
-	       KS("why", j->detail), KI("attempt", j->attempts + 1), KI("not_logged", held));
-}
-
-static void answered(struct notify *n, const struct notify_job *j)
-{
-	struct pace *pace = &receiver_of(n, j)->pace;
 	uint64_t seed = hash64(j->message_id, (uint64_t)j->attempts);
-	if (!pace_answer(pace, !j->unwell, j->rest_us, seed, times_mono_us()))
+	if (r == &n->receivers.unknown)
 		return;
-	metric_set(M_CIRCUITS_OPEN, notify_receivers_failing(&n->receivers));
-	if (pace_open(pace))
-		log_warn("notify",
-			 KM("a receiver fails; its alerts wait, one is tried now and then"),
-			 KSL("endpoint", j->endpoint), KS("why", j->detail));
-	else
-		log_info("notify", KM("a receiver is back"), KSL("endpoint", j->endpoint));
+	window_answer(&r->window, !j->unwell, j->latency_us);
+	if (pace_answer(&r->pace, !j->unwell, j->rest_us, seed, times_mono_us()))
+		notify_report_circuit(&n->receivers, r, j);
 }
 
 static void take_results(struct notify *n)
@@ -160,10 +132,9 @@ static void take_results(struct notify *n)
 		struct receiver *from = receiver_of(n, j);
 		from->in_flight -= from->in_flight > 0; /* it may be new under its name */
 		n->done_us = n->done_us ? n->done_us : times_mono_us();
-		notify_job_judge(j, j->to, n->conf->notify.retry_scale_pct, &r);
-		report(n, j);
-		if (from != &n->receivers.unknown)
-			answered(n, j);
+		notify_job_judge(j, j->to, retry_scale(n), &r);
+		notify_report(from, j);
+		answered(n, from, j);
 		notify_receivers_ended(&n->receivers, j->to);
 		j->to = NULL;
 	}
@@ -175,7 +146,7 @@ static int64_t record_at(struct notify *n, size_t done)
 {
 	if (!done)
 		return INT64_MAX;
-	bool now = done >= n->share || !sender_in_flight(n->sender);
+	bool now = done >= n->gather || !sender_in_flight(n->sender);
 	return now ? 0 : n->done_us + GATHER_US;
 }
 
@@ -206,7 +177,7 @@ static void record(struct notify *n)
 static void send_job(struct notify *n, struct notify_job *j)
 {
 	struct sender_request request;
-	int64_t scale = n->conf->notify.retry_scale_pct;
+	int64_t scale = retry_scale(n);
 	const struct endpoints *all = &n->receivers.now;
 	const struct endpoint *p = endpoints_find(all, j->endpoint);
 	if (j->state == NOTIFY_SENDING && !p)
@@ -221,28 +192,7 @@ static void send_job(struct notify *n, struct notify_job *j)
 		}
 		notify_job_retry(j, scale, 0, "out of memory");
 	}
-	report(n, j);
-}
-
-static size_t room_of(const struct notify *n, const struct receiver *r, int64_t now_us)
-{
-	size_t free = n->share - MIN_OF(r->in_flight, n->share);
-	return free ? pace_ready(&r->pace, now_us, free) : 0;
-}
-
-/* {"endpoint": how many it takes now} of those that take less than a share. */
-static void put_room(const struct notify *n, struct buf *out)
-{
-	int64_t now = times_mono_us();
-	buf_putc(out, '{');
-	for (size_t i = 0; i < n->receivers.now.n; i++) {
-		size_t room = room_of(n, &n->receivers.list[i], now);
-		if (room == n->share)
-			continue;
-		json_put_key(out, n->receivers.now.list[i].conf->name);
-		buf_printf(out, "%zu", room);
-	}
-	buf_putc(out, '}');
+	notify_report(receiver_of(n, j), j);
 }
 
 /* What its receiver does not take now goes back as it was. */
@@ -267,11 +217,15 @@ static bool claim_some(struct notify *n)
 	bool more;
 	if (!free)
 		return false;
-	n->share = MAX_OF(free / SHARES, (size_t)1);
-	size_t want = MAX_OF(free / 2, (size_t)1);
-	put_room(n, &room);
-	if (notify_store_claim(n->store, buf_slice(&room), n->share, n->pick, want, &e, &got,
-			       &more)) {
+	n->gather = MAX_OF(free / SHARES, (size_t)1);
+	struct notify_want want = {
+		.n = MAX_OF(free / 2, (size_t)1),
+		.lease_us = n->receivers.now.conf->notify.lease_us,
+	};
+	notify_receivers_room(&n->receivers, MAX_OF(n->njobs / SHARES, (size_t)1), times_mono_us(),
+			      &room, &want.usual);
+	want.room = buf_slice(&room);
+	if (notify_store_claim(n->store, &want, n->pick, &e, &got, &more)) {
 		db_failed(n, &e);
 		return false;
 	}
@@ -286,18 +240,6 @@ static bool claim_some(struct notify *n)
 	}
 	put_back(n, kept);
 	return more;
-}
-
-/* When a receiver that takes nothing now will take something, if that is sooner than the next look.
- */
-static void look_when_ready(struct notify *n)
-{
-	int64_t now = times_mono_us();
-	for (size_t i = 0; i < n->receivers.now.n; i++) {
-		int64_t at = pace_next(&n->receivers.list[i].pace, now);
-		if (at > now)
-			n->claim_at = MIN_OF(n->claim_at, at);
-	}
 }
 
 /* What is owed and due becomes messages of the outbox. */
@@ -336,57 +278,19 @@ static void claim(struct notify *n)
 	n->claim_at = now + POLL_US;
 	while (claim_some(n))
 		sender_work(n->sender);
-	look_when_ready(n);
+	n->claim_at = MIN_OF(n->claim_at, notify_receivers_next(&n->receivers, now));
 }
 
-/* ---- gauges and health ---- */
-
-static void set_health(const struct notify *n, const struct notify_gauges *g)
-{
-	char why[192];
-	if (atomic_load(&n->flags) & REFUSED)
-		snprintf(why, sizeof why, "%s", refused_why);
-	else if (g->disabled[0])
-		snprintf(why, sizeof why, "endpoint %s is disabled and alerts wait for it",
-			 g->disabled);
-	else if (g->overdue_us > OVERDUE_US)
-		snprintf(why, sizeof why, "an alert has been due for %lld s",
-			 (long long)(g->overdue_us / TIMES_SEC));
-	else
-		why[0] = 0;
-	health_set(HEALTH_NOTIFY, why[0] ? HEALTH_DEGRADED : HEALTH_OK, why);
-}
-
-static void failing_receivers(const struct notify *n, struct buf *out)
-{
-	pg_array_begin(out);
-	for (size_t i = 0; i < n->receivers.now.n; i++)
-		if (pace_open(&n->receivers.list[i].pace))
-			pg_array_str(out, slice_of(n->receivers.now.list[i].conf->name));
-	pg_array_end(out);
-}
-
-static void refresh_gauges(struct notify *n)
+static void look(struct notify *n)
 {
 	struct err e = {0};
-	struct notify_gauges g;
-	int64_t start = times_mono_us();
-	if (start < n->gauges_at || !db_ready(n))
+	bool refused = atomic_load(&n->flags) & REFUSED;
+	if (times_mono_us() < n->health.at_us || !db_ready(n))
 		return;
-	int64_t span = RETRY_SPAN_US / 100 * n->conf->notify.retry_scale_pct;
-	auto_buf struct buf failing;
-	buf_init(&failing, ROOM_MAX);
-	failing_receivers(n, &failing);
-	if (notify_store_gauges(n->store, span, buf_slice(&failing), &e, &g)) {
+	if (notify_health_look(&n->health, n->store, &n->receivers, refused, &e))
 		db_failed(n, &e);
-		return;
-	}
-	db_works(n);
-	int64_t now = times_mono_us();
-	n->gauges_at = now + MAX_OF(GAUGES_US, (now - start) * GAUGES_COST);
-	metric_set(M_OUTBOX_PENDING, (uint64_t)g.pending);
-	metric_set(M_OUTBOX_DEAD, (uint64_t)g.dead);
-	set_health(n, &g);
+	else
+		db_works(n);
 }
 
 /* ---- the thread ---- */
@@ -421,7 +325,7 @@ static void wait_for_work(struct notify *n)
 	if (record != INT64_MAX)
 		until = MIN_OF(until, MAX_OF(record, n->connect_at));
 	if (!n->stop_at)
-		until = MIN_OF(until, n->gauges_at);
+		until = MIN_OF(until, n->health.at_us);
 	if (until > now)
 		sender_wait(n->sender, MIN_OF(until - now, POLL_US));
 }
@@ -453,7 +357,7 @@ static bool stopping(struct notify *n)
 	if (!(atomic_load(&n->flags) & STOPPING))
 		return false;
 	if (!n->stop_at)
-		n->stop_at = times_mono_us() + n->conf->notify.stop_grace_us;
+		n->stop_at = times_mono_us() + n->receivers.now.conf->notify.stop_grace_us;
 	bool idle = !sender_in_flight(n->sender) && !pick_jobs(n, NOTIFY_DONE, 1);
 	return idle || times_mono_us() >= n->stop_at;
 }
@@ -466,7 +370,7 @@ static void *run(void *arg)
 		if (!n->stop_at)
 			claim(n);
 		if (!n->stop_at)
-			refresh_gauges(n);
+			look(n);
 		sender_work(n->sender);
 		take_results(n);
 		record(n);
@@ -496,7 +400,7 @@ static void notify_free(struct notify *n)
 static int notify_alloc(struct notify *n, struct err *e)
 {
 	n->njobs = (size_t)n->conf->notify.concurrency;
-	n->share = MAX_OF(n->njobs / SHARES, (size_t)1);
+	n->gather = MAX_OF(n->njobs / SHARES, (size_t)1);
 	n->jobs = calloc(n->njobs, sizeof *n->jobs);
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what it holds */
 	n->pick = calloc(n->njobs, sizeof *n->pick);
@@ -562,7 +466,7 @@ int notify_reload_endpoints(struct notify *n, struct err *e)
 	metric_add(rc ? M_ENDPOINT_RELOADS_BAD : M_ENDPOINT_RELOADS, 1);
 	if (rc) {
 		atomic_fetch_or(&n->flags, REFUSED);
-		health_set(HEALTH_NOTIFY, HEALTH_DEGRADED, refused_why);
+		notify_health_refused();
 		return rc;
 	}
 	pthread_mutex_lock(&n->lock);

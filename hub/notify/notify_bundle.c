@@ -2,11 +2,11 @@
 
 #include "bundle.h"
 #include "duty.h"
+#include "pg_columns.h"
 #include "times.h"
 
-#define NARRAYS 15
+#define COLUMNS 15
 #define HOLIDAYS_MAX 256
-#define ARRAY_MAX ((size_t)64 * 1024 * 1024)
 
 /* Columns of notify_owed.sql. */
 enum {
@@ -112,30 +112,22 @@ static void put_item(struct buf *a, const struct bundle *b, const struct bundle_
 }
 
 static int write_down(struct notify_store *s, const struct bundle *b,
-		      const struct bundle_item *items, size_t n, struct err *e, size_t *ret_nowhere)
+		      const struct bundle_item *items, size_t n, int64_t interval_us, struct err *e,
+		      size_t *ret_nowhere)
 {
 	auto_rows struct pg_rows *rows = NULL;
-	struct buf a[NARRAYS];
-	struct pg_arg args[1 + NARRAYS + 1] = {PGA_I(notify_store_district(s))};
-	bool failed = false;
-	for (size_t i = 0; i < NARRAYS; i++) {
-		buf_init(&a[i], ARRAY_MAX);
-		pg_array_begin(&a[i]);
-	}
+	auto_pg_columns struct pg_columns a;
+	struct pg_arg args[1 + COLUMNS + 1] = {PGA_I(notify_store_district(s))};
+	size_t nargs = 1;
+	pg_columns_init(&a, COLUMNS);
 	for (size_t i = 0; i < b->n; i++)
-		put_message(a, &b->v[i]);
+		put_message(a.c, &b->v[i]);
 	for (size_t i = 0; i < n; i++)
-		put_item(a, b, &items[i]);
-	for (size_t i = 0; i < NARRAYS; i++) {
-		pg_array_end(&a[i]);
-		args[1 + i] = PGA_S(buf_slice(&a[i]));
-		failed = failed || a[i].failed;
-	}
-	args[1 + NARRAYS] = PGA_I(notify_store_conf(s)->notify.group_interval_us);
-	int rc = failed ? err_set(e, -ENOMEM, "out of memory")
-			: notify_store_query(s, SQL_NOTIFY_BUNDLE, args, COUNT_OF(args), e, &rows);
-	for (size_t i = 0; i < NARRAYS; i++)
-		buf_done(&a[i]);
+		put_item(a.c, b, &items[i]);
+	int rc = pg_columns_args(&a, args, &nargs);
+	args[nargs++] = PGA_I(interval_us);
+	rc = rc ? err_set(e, -ENOMEM, "out of memory")
+		: notify_store_query(s, SQL_NOTIFY_BUNDLE, args, nargs, e, &rows);
 	if (!rc)
 		*ret_nowhere = (size_t)pg_i64(rows, 0, 1);
 	return rc;
@@ -145,13 +137,13 @@ static int bundle_rows(struct notify_store *s, const struct endpoints *endpoints
 		       const struct pg_rows *rows, struct bundle *b, struct err *e,
 		       struct notify_bundled *ret)
 {
-	const struct config *conf = notify_store_conf(s);
+	const struct config *conf = endpoints->conf;
 	size_t n = pg_count(rows);
 	auto_free struct bundle_item *items = mem_new((n + 1) * sizeof *items);
 	struct bundle_conf how = {.now_us = pg_i64(rows, 0, O_NOW),
 				  .wait_us = conf->notify.group_wait_us,
 				  .interval_us = conf->notify.group_interval_us,
-				  .lang = (enum lang)conf->lang};
+				  .lang = (enum lang)notify_store_conf(s)->lang};
 	if (!items)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
@@ -166,7 +158,7 @@ static int bundle_rows(struct notify_store *s, const struct endpoints *endpoints
 		ret->waiting += items[i].due_us != 0;
 		ret->dropped += items[i].drop;
 	}
-	return write_down(s, b, items, n, e, &ret->nowhere);
+	return write_down(s, b, items, n, how.interval_us, e, &ret->nowhere);
 }
 
 /* Within a transaction. */

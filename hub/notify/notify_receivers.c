@@ -1,5 +1,7 @@
 #include "notify_receivers.h"
 
+#include "json.h"
+
 static void free_list(struct receiver *list, size_t n)
 {
 	for (size_t i = 0; list && i < n; i++)
@@ -53,6 +55,7 @@ int notify_receivers_change(struct receivers *r, struct endpoints *fresh, size_t
 		if (old == &r->unknown)
 			continue;
 		pace_inherit(&list[i].pace, &old->pace);
+		list[i].window = old->window;
 		list[i].in_flight = old->in_flight;
 		list[i].failing = old->failing;
 		list[i].dying = old->dying;
@@ -92,4 +95,43 @@ size_t notify_receivers_failing(const struct receivers *r)
 	for (size_t i = 0; i < r->now.n; i++)
 		n += pace_open(&r->list[i].pace);
 	return n;
+}
+
+static size_t room_of(const struct receiver *r, size_t most, int64_t now_us)
+{
+	size_t window = window_size(&r->window, most);
+	size_t free = window - MIN_OF(r->in_flight, window);
+	return free ? pace_ready(&r->pace, now_us, free) : 0;
+}
+
+void notify_receivers_room(const struct receivers *r, size_t most, int64_t now_us, struct buf *out,
+			   size_t *ret_usual)
+{
+	/* One of two numbers is usual: nobody has heard of them yet, or all are quick. */
+	size_t first = window_size(&(struct window){0}, most), firsts = 0, mosts = 0;
+	for (size_t i = 0; i < r->now.n; i++) {
+		size_t room = room_of(&r->list[i], most, now_us);
+		firsts += room == first;
+		mosts += room == most;
+	}
+	*ret_usual = mosts > firsts ? most : first;
+	buf_putc(out, '{');
+	for (size_t i = 0; i < r->now.n; i++) {
+		size_t room = room_of(&r->list[i], most, now_us);
+		if (room == *ret_usual)
+			continue;
+		json_put_key(out, r->now.list[i].conf->name);
+		buf_printf(out, "%zu", room);
+	}
+	buf_putc(out, '}');
+}
+
+int64_t notify_receivers_next(const struct receivers *r, int64_t now_us)
+{
+	int64_t next = INT64_MAX;
+	for (size_t i = 0; i < r->now.n; i++) {
+		int64_t at = pace_next(&r->list[i].pace, now_us);
+		next = at > now_us ? MIN_OF(next, at) : next;
+	}
+	return next;
 }

@@ -3,14 +3,14 @@
 #include <inttypes.h>
 
 #include "crypto.h"
+#include "pg_columns.h"
 #include "times.h"
 
 #define TOKEN_BYTES 8
 #define TIMEOUT_MAX_US                                                             \
 	(10 * TIMES_SEC) /* while a request waits, no answer of a receiver is read \
 			  */
-#define ARRAY_MAX (8 * 1024 * 1024)
-#define NARRAYS 9
+#define COLUMNS 9
 
 struct notify_store {
 	const struct config *conf;
@@ -162,16 +162,16 @@ static bool next_turn(struct notify_store *s, const struct pg_rows *rows, bool f
 	return full || !from_start;
 }
 
-int notify_store_claim(struct notify_store *s, struct slice room, size_t share,
-		       struct notify_job *const *jobs, size_t n, struct err *e, size_t *ret_n,
-		       bool *ret_more)
+int notify_store_claim(struct notify_store *s, const struct notify_want *want,
+		       struct notify_job *const *jobs, struct err *e, size_t *ret_n, bool *ret_more)
 {
 	auto_rows struct pg_rows *rows = NULL;
 	char lease[NOTIFY_LEASE_MAX];
+	size_t n = want->n;
 	snprintf(lease, sizeof lease, "%s.%" PRIu64, s->token, ++s->claims);
 	struct pg_arg args[] = {
-		PGA_I(s->district), PGA_STR(lease), PGA_I(s->conf->notify.lease_us), PGA_I(n),
-		PGA_S(room),	    PGA_I(share),   PGA_S(buf_slice(&s->turn))};
+		PGA_I(s->district), PGA_STR(lease),	PGA_I(want->lease_us),	   PGA_I(n),
+		PGA_S(want->room),  PGA_I(want->usual), PGA_S(buf_slice(&s->turn))};
 	int rc = notify_store_query(s, SQL_NOTIFY_CLAIM, args, COUNT_OF(args), e, &rows);
 	if (rc)
 		return rc;
@@ -209,48 +209,42 @@ static void put_clean(struct buf *array, const char *p, size_t n)
 	pg_array_str(array, buf_slice(&clean));
 }
 
-static void put_job(struct buf a[static NARRAYS], const struct notify_job *j)
+static void put_job(struct pg_columns *a, const struct notify_job *j)
 {
 	static const char *const names[] = {"accepted", "retry", "dead"};
-	pg_array_i64(&a[0], j->outbox_id);
-	pg_array_str(&a[1], slice_of(j->lease));
-	pg_array_str(&a[2], slice_of(names[j->result]));
-	pg_array_i64(&a[3], j->wait_us);
+	struct buf *c = a->c;
+	pg_array_i64(&c[0], j->outbox_id);
+	pg_array_str(&c[1], slice_of(j->lease));
+	if (a->n == 2)
+		return;
+	pg_array_str(&c[2], slice_of(names[j->result]));
+	pg_array_i64(&c[3], j->wait_us);
 	if (j->status) {
-		pg_array_i64(&a[4], j->status);
-		put_clean(&a[7], j->answer, j->answer_n);
+		pg_array_i64(&c[4], j->status);
+		put_clean(&c[7], j->answer, j->answer_n);
 	} else {
-		pg_array_null(&a[4]);
-		pg_array_null(&a[7]);
+		pg_array_null(&c[4]);
+		pg_array_null(&c[7]);
 	}
-	pg_array_i64(&a[5], j->latency_us / TIMES_MS);
-	put_clean(&a[6], j->detail, strlen(j->detail));
-	pg_array_str(&a[8], slice_of(j->disable ? "t" : "f"));
+	pg_array_i64(&c[5], j->latency_us / TIMES_MS);
+	put_clean(&c[6], j->detail, strlen(j->detail));
+	pg_array_str(&c[8], slice_of(j->disable ? "t" : "f"));
 }
 
-/* Run a statement over the first `use` arrays of the jobs. */
-static int run_over(struct notify_store *s, enum sql_id id, size_t use,
+/* Run a statement over the first n_columns of the jobs. */
+static int run_over(struct notify_store *s, enum sql_id id, size_t n_columns,
 		    struct notify_job *const *jobs, size_t n, struct err *e, size_t *ret_n)
 {
 	auto_rows struct pg_rows *rows = NULL;
-	struct buf a[NARRAYS];
-	struct pg_arg args[1 + NARRAYS] = {PGA_I(s->district)};
-	bool failed = false;
-	for (size_t i = 0; i < NARRAYS; i++) {
-		buf_init(&a[i], ARRAY_MAX);
-		pg_array_begin(&a[i]);
-	}
+	auto_pg_columns struct pg_columns a;
+	struct pg_arg args[1 + COLUMNS] = {PGA_I(s->district)};
+	size_t nargs = 1;
+	pg_columns_init(&a, n_columns);
 	for (size_t i = 0; i < n; i++)
-		put_job(a, jobs[i]);
-	for (size_t i = 0; i < NARRAYS; i++) {
-		pg_array_end(&a[i]);
-		args[1 + i] = PGA_S(buf_slice(&a[i]));
-		failed = failed || a[i].failed;
-	}
-	int rc = failed ? err_set(e, -ENOMEM, "out of memory")
-			: notify_store_query(s, id, args, 1 + use, e, &rows);
-	for (size_t i = 0; i < NARRAYS; i++)
-		buf_done(&a[i]);
+		put_job(&a, jobs[i]);
+	int rc = pg_columns_args(&a, args, &nargs);
+	rc = rc ? err_set(e, -ENOMEM, "out of memory")
+		: notify_store_query(s, id, args, nargs, e, &rows);
 	if (!rc)
 		*ret_n = (size_t)pg_affected(rows);
 	return rc;
@@ -259,7 +253,7 @@ static int run_over(struct notify_store *s, enum sql_id id, size_t use,
 int notify_store_record(struct notify_store *s, struct notify_job *const *jobs, size_t n,
 			struct err *e, size_t *ret_n)
 {
-	return run_over(s, SQL_NOTIFY_RECORD, NARRAYS, jobs, n, e, ret_n);
+	return run_over(s, SQL_NOTIFY_RECORD, COLUMNS, jobs, n, e, ret_n);
 }
 
 int notify_store_release(struct notify_store *s, struct notify_job *const *jobs, size_t n,

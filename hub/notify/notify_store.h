@@ -29,14 +29,19 @@ must_check int notify_store_connect(struct notify_store *s, struct err *e);
 bool notify_store_connected(const struct notify_store *s);
 
 /*
- * Lease at most n due rows, and fill jobs[i] with them, at most `share` of an endpoint; room: a
- * JSON object, how many each endpoint takes that takes less. The endpoints take turns: a claim goes
- * on where the last one ended. *ret_more: another one may find more. A row that is too large for a
- * job comes back NOTIFY_DONE and NOTIFY_DEAD.
+ * Lease due rows, and fill jobs[i] with them. The endpoints take turns: a claim goes on where the
+ * last one ended. *ret_more: another one may find more. A row that is too large for a job comes
+ * back NOTIFY_DONE and NOTIFY_DEAD.
  */
-must_check int notify_store_claim(struct notify_store *s, struct slice room, size_t share,
-				  struct notify_job *const *jobs, size_t n, struct err *e,
-				  size_t *ret_n, bool *ret_more);
+struct notify_want {
+	size_t n;	   /* at most so many; jobs has room for them */
+	struct slice room; /* {"endpoint": at most so many of it}, for those that take another */
+	size_t usual;	   /* number than this */
+	int64_t lease_us;
+};
+must_check int notify_store_claim(struct notify_store *s, const struct notify_want *want,
+				  struct notify_job *const *jobs, struct err *e, size_t *ret_n,
+				  bool *ret_more);
 /*
  * Record the n jobs (NOTIFY_DONE), all or none. *ret_n: how many still held their lease; the others
  * had been taken by another hub, which will record its own attempt. May be repeated after an
