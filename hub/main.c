@@ -18,6 +18,7 @@ const struct cmd_command cmd_commands[] = {
 	{"decode", "show what an adapter makes of a message", cmd_decode},
 	{"rule", "evaluate conditions of rules", cmd_rule},
 	{"replay", "stored readings through rules: what would have happened", cmd_replay},
+	{"probe", "look at video streams", cmd_probe},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
 	{"backup", "the database and the spool, as a pair", cmd_backup},
 	{"restore", "put a backup back", cmd_restore},
