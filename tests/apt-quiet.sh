@@ -34,6 +34,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 forbid
 installed mosquitto || services+=(mosquitto)
+installed prometheus || services+=(prometheus)
 installed nginx-common || services+=(nginx)
 if ! installed postgresql-common; then
 	services+=(postgresql)

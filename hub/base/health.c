@@ -63,6 +63,15 @@ enum health_state health_write(struct buf *out)
 	return worst;
 }
 
+void health_metrics(struct buf *out)
+{
+	buf_puts(out, "# HELP gridhub_part_degraded 1: this part of the hub does not do what it "
+		      "should (/health says why)\n# TYPE gridhub_part_degraded gauge\n");
+	for (size_t i = 0; i < HEALTH_PARTS; i++)
+		buf_printf(out, "gridhub_part_degraded{part=\"%s\"} %d\n", part_names[i],
+			   health_get((enum health_part)i) == HEALTH_DEGRADED);
+}
+
 void health_brief(struct buf *out)
 {
 	size_t n = 0;

@@ -26,6 +26,8 @@ void health_set(enum health_part part, enum health_state state, const char *why)
  * of the whole is the worst of its parts. Returns it.
  */
 enum health_state health_write(struct buf *out);
+/* A gauge for each part, for /metrics: 1 = degraded. */
+void health_metrics(struct buf *out);
 /* For one line: "ok", or each part that is not, with its reason. */
 void health_brief(struct buf *out);
 enum health_state health_get(enum health_part part);

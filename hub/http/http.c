@@ -9,6 +9,7 @@
 #include "http_api.h"
 #include "log.h"
 #include "metrics.h"
+#include "process.h"
 
 #define TIMEOUT_S 10
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
@@ -36,6 +37,8 @@ static unsigned page_live(struct buf *out)
 static unsigned page_metrics(struct buf *out)
 {
 	metrics_write(out);
+	health_metrics(out);
+	process_write(out);
 	return MHD_HTTP_OK;
 }
 

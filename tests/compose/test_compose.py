@@ -51,7 +51,8 @@ class Stack:
         self.project = "gridhub-test-" + secrets.token_hex(3)
         self.mqtt_port, self.http_port = free_port(), free_port()
         self.env = {**os.environ, "GRIDHUB_TAG": TAG, "GRIDHUB_MQTT_LISTEN": f"127.0.0.1:{self.mqtt_port}",
-                    "GRIDHUB_HTTP_LISTEN": f"127.0.0.1:{self.http_port}", "DOCKER_BUILDKIT": "1"}
+                    "GRIDHUB_HTTP_LISTEN": f"127.0.0.1:{self.http_port}", "DOCKER_BUILDKIT": "1",
+                    "GRIDHUB_PROMETHEUS_LISTEN": f"127.0.0.1:{free_port()}"}
         self.passwords = {}
         self.env_file = []
 
@@ -261,6 +262,15 @@ def test_a_backup_is_put_back_when_database_and_spool_are_lost(stack):
     stack.publish(BIN, topic(BIN), {"fill_pct": 12, "overflow": False})
     wait_until(lambda: stack.number("SELECT count(*) FROM reading") == before[0] + 1, why="a reading after the restore")
     assert stack.sql("SELECT count(*) FROM reading", "report").stdout.strip() == str(before[0] + 1)
+
+
+def test_prometheus_scrapes_the_hub(stack):
+    stack.timed("prometheus built", "--profile", "monitoring", "build", "prometheus")
+    stack.timed("monitoring up --wait", "--profile", "monitoring", "up", "--wait")
+    seen = wait_until(lambda: [line for line in stack("exec", "-T", "prometheus", "promtool", "query", "instant", "http://127.0.0.1:9090",
+                                                      'up{job="gridhub"}').stdout.splitlines() if "=> 1 " in line], why="a scrape")
+    assert len(seen) == 1
+    stack("--profile", "monitoring", "rm", "-sf", "prometheus")
 
 
 def test_two_hubs_share_what_comes_in(stack):
