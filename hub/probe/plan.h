@@ -10,11 +10,11 @@
  * decoded in every keyframe look, and watched again each half hour, until a picture is not suspect;
  * this for 5 % of the streams at a time (at least 64).
  *
- * Failure. A look that fails is repeated after 15 s and 30 s, at keyframe depth; only then offline
- * is believed, and the stream is looked at after 1, 2, 5, 10, 10 … minutes. The first keyframe
- * brings it back. Busy (453) is never offline: online is believed on for three periods after the
- * last keyframe, then unknown. A look that our side spoilt (PROBE_UNKNOWN, PROBE_PROBER) says
- * nothing; three in a row make it unknown.
+ * Failure. A look that fails is repeated after 15 s, and 30 s after that, at keyframe depth; only
+ * then offline is believed, and the stream is looked at after 1, 2, 5, 10, 10 … minutes. The first
+ * keyframe brings it back. Busy (453) is never offline: online is believed on for three periods
+ * after the last keyframe, then unknown. A look that our side spoilt (PROBE_UNKNOWN, PROBE_PROBER)
+ * says nothing; three in a row make it unknown.
  *
  * Hosts. When three streams of a host could not be connected since the last that could, or its
  * reach fails and it has three, the host alone is tried: at once, after 15 s, after 30 s. Then it
@@ -25,14 +25,16 @@
  * from "many flipped" until that has settled, no stream and no host becomes offline: what fails is
  * unknown, PROBE_PROBER, and what became offline in the minute before is withdrawn. Many flipped:
  * of the looks of the last minute at streams believed online, 10 and more than 30 % failed (streams
- * of one host that cannot be connected count once: that is the host). It has settled when less than
- * 15 % (or 10) of the streams are still in doubt, or, while the canary (if there is one) is well,
- * 5 minutes after it began if streams at three hosts or more do show pictures, after 30 minutes
- * if not: then what still fails is believed. So a district without power is unknown for 5 minutes,
- * and offline from then on.
+ * of one host that cannot be connected count once: that is the host). It has settled when three
+ * quarters of what came in doubt have shown a picture again (not before a minute); or, while the
+ * canary (if there is one) is well, 6 minutes after it began if streams of three hosts have shown
+ * pictures in the last 5, after 30 minutes if not (1.2 keyframe periods, but a minute at least, and
+ * five times that): then what still fails is believed. So a district without power is unknown for 6
+ * minutes, and offline from then on.
  *
  * Too much to do. Earliest due first, whatever its depth, but reach looks only when nothing else is
- * due; each look's period begins when it ends. So all periods stretch alike, those of reach first.
+ * due, and what is a minute late is not watched; each look's period begins when it ends. So all
+ * periods stretch alike, those of reach first.
  *
  * One owner, no lock; O(log streams) an event, but for what changes many streams at once. About 200
  * bytes a stream that has a host of its own. Hosts are known by a hash of 64 bits.
@@ -54,7 +56,8 @@ struct plan_conf {
 	int64_t per_host,
 		per_server; /* sessions at once: a camera or recorder 1–2, a media server 16–32 */
 	int64_t connects_per_s; /* in all, in any second (200), in steps of a tenth of it */
-	int64_t jitter_pct;	/* ±20 */
+	int64_t jitter_pct;	/* ±20; 0 to 50 */
+	int64_t retry_us; /* 15 s, the first retry; the others are 2, 4, 8, 20, 40 times that */
 };
 
 struct plan_stream {
@@ -94,7 +97,8 @@ void plan_configure(struct plan *p, const struct plan_conf *conf); /* settings t
 /*
  * Add; or replace, which keeps belief and schedule, unless the host is another. b: what was
  * believed when the hub stopped, or another hub let go (NULL: nothing). Says and bursts nothing.
- * -E2BIG, -ENOMEM: it is not in (what was there stays).
+ * -E2BIG, -ENOMEM: it is not in (what was there stays). -EEXIST: as a canary it is in as a stream,
+ * or the other way round: ids of canaries are their own.
  */
 must_check int plan_put(struct plan *p, const struct plan_stream *s, const struct plan_belief *b,
 			int64_t now_us);

@@ -1,0 +1,195 @@
+#include "plan_parts.h"
+
+/* ---- many flipped at once ---- */
+
+bool plan_fault(const struct plan *p)
+{
+	return p->canaries_bad || p->flips.many;
+}
+
+void plan_doubt(struct plan *p, uint32_t i, enum plan_say say)
+{
+	plan_believe(p, i, PROBE_UNKNOWN, plan_row(p, i)->step, PROBE_PROBER, say);
+	plan_row(p, i)->doubted = true;
+	p->doubted++;
+	p->flips.peak = MAX_OF(p->flips.peak, p->doubted);
+}
+
+/* What became offline within the last minute is withdrawn; what failed since is in doubt. */
+static void fault_doubt_row(struct plan *p, uint32_t i, bool forget)
+{
+	struct plan_row *s = plan_row(p, i);
+	bool failing = s->fails || plan_host(p, s->host)->state == PLAN_TRYING;
+	if (s->state == PROBE_OFFLINE && s->since_us > p->now - PLAN_FLIP_US)
+		plan_doubt(p, i, PLAN_SAY);
+	else if (s->state == PROBE_ONLINE && failing)
+		plan_doubt(p, i, PLAN_SAY_NOTHING);
+	if (forget && s->state != PROBE_OFFLINE)
+		s->fails = 0;
+}
+
+/* forget: what was seen of failures proves nothing. */
+static void fault_begin(struct plan *p, bool forget)
+{
+	for (uint32_t i = 0; i < p->rows.used; i++) {
+		struct plan_row *s = plan_row(p, i);
+		if (s->where == PLAN_FREE || s->gone || s->canary)
+			continue;
+		struct plan_host *o = plan_host(p, s->host);
+		bool folded = s->state == PROBE_OFFLINE && s->cause == PROBE_HOST_DOWN;
+		fault_doubt_row(p, i, forget);
+		if (folded && s->doubted && o->state == PLAN_DOWN) {
+			o->state = PLAN_TRYING;
+			o->tries = PLAN_TRIES;
+			p->hosts_down--;
+		}
+		if (forget && o->state == PLAN_TRYING)
+			o->tries = 0;
+	}
+}
+
+static void flips_clear(struct plan *p)
+{
+	memset(p->flips.good, 0, sizeof(p->flips.good));
+	memset(p->flips.bad, 0, sizeof(p->flips.bad));
+}
+
+static size_t flips_slot(struct plan *p, int64_t t)
+{
+	const size_t n = COUNT_OF(p->flips.good);
+	int64_t slot = t / (PLAN_FLIP_US / (int64_t)n);
+	if (slot - p->flips.slot_t >= (int64_t)n) {
+		flips_clear(p);
+		p->flips.slot_t = slot;
+	}
+	while (p->flips.slot_t < slot) {
+		size_t i = (size_t)++p->flips.slot_t % n;
+		p->flips.good[i] = p->flips.bad[i] = 0;
+	}
+	return (size_t)slot % n;
+}
+
+void plan_fault_good(struct plan *p, uint32_t i, bool picture, int64_t t)
+{
+	uint32_t h = plan_row(p, i)->host;
+	size_t place = 0;
+	p->flips.good[flips_slot(p, t)]++;
+	if (!picture)
+		return;
+	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++) { /* its own place, or the oldest */
+		if (p->flips.shown[k].host == h) {
+			place = k;
+			break;
+		}
+		if (p->flips.shown[k].t < p->flips.shown[place].t)
+			place = k;
+	}
+	p->flips.shown[place].host = h;
+	p->flips.shown[place].t = t;
+}
+
+void plan_fault_bad(struct plan *p, int64_t t)
+{
+	uint64_t good = 0, bad = 0;
+	p->flips.bad[flips_slot(p, t)]++;
+	for (size_t k = 0; k < COUNT_OF(p->flips.good); k++) {
+		good += p->flips.good[k];
+		bad += p->flips.bad[k];
+	}
+	if (plan_fault(p) || bad < PLAN_FLIP_MIN || bad * 100 <= PLAN_FLIP_PCT * (good + bad))
+		return;
+	p->flips.many = true;
+	p->flips.began_t = t;
+	p->flips.peak = p->doubted;
+	fault_begin(p, false);
+}
+
+void plan_fault_settle(struct plan *p, int64_t t)
+{
+	if (!p->flips.many || p->canaries_bad)
+		return;
+	int64_t wait = MAX_OF(PLAN_MIN, plan_base(p) / 5 * 6), age = t - p->flips.began_t;
+	bool shown = true;
+	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++)
+		shown = shown && p->flips.shown[k].host != PLAN_NONE &&
+			p->flips.shown[k].t > t - wait / 6 * 5;
+	bool back = age >= PLAN_MIN && p->doubted <= p->flips.peak / 4;
+	if (!back && !(shown && age >= wait) && age < 5 * wait)
+		return;
+	p->flips.many = false;
+	flips_clear(p);
+}
+
+/* ---- canaries ---- */
+
+int plan_canary_add(struct plan *p, uint32_t i, int64_t t)
+{
+	if (p->canaries == PLAN_CANARIES_MAX)
+		return -E2BIG;
+	size_t k = p->canaries++;
+	p->canary[k].row = i;
+	p->canary[k].at_t = t;
+	p->canary[k].bad = false;
+	return 0;
+}
+
+static size_t canary_of(const struct plan *p, uint32_t i)
+{
+	size_t k = 0;
+	while (p->canary[k].row != i)
+		k++;
+	return k;
+}
+
+void plan_canary_drop(struct plan *p, uint32_t i)
+{
+	size_t k = canary_of(p, i);
+	p->canaries_bad -= p->canary[k].bad;
+	p->canary[k] = p->canary[--p->canaries];
+}
+
+void plan_canary_took(struct plan *p, uint32_t i, int64_t t)
+{
+	p->canary[canary_of(p, i)].began_t = t;
+}
+
+void plan_canary_again(struct plan *p, uint32_t i, int64_t at)
+{
+	p->canary[canary_of(p, i)].at_t = at;
+}
+
+void plan_canary_answer(struct plan *p, uint32_t i, bool good, int64_t t)
+{
+	size_t k = canary_of(p, i);
+	bool was = p->canary[k].bad, fault = p->canaries_bad > 0;
+	p->canary[k].bad = !good;
+	p->canary[k].at_t = t + (good ? PLAN_CANARY_US : PLAN_CANARY_US / 3);
+	p->canaries_bad = p->canaries_bad - was + !good;
+	if (p->canaries_bad && !fault)
+		fault_begin(p, true);
+	if (!p->canaries_bad && fault)
+		flips_clear(p);
+}
+
+uint32_t plan_canary_due(const struct plan *p, int64_t *ret_at)
+{
+	uint32_t i = PLAN_NONE;
+	*ret_at = INT64_MAX;
+	for (size_t k = 0; k < p->canaries; k++) {
+		if (plan_row(p, p->canary[k].row)->where == PLAN_AWAY ||
+		    p->canary[k].at_t >= *ret_at)
+			continue;
+		i = p->canary[k].row;
+		*ret_at = p->canary[k].at_t;
+	}
+	return i;
+}
+
+bool plan_canary_slow(const struct plan *p, int64_t t)
+{
+	for (size_t k = 0; k < p->canaries; k++)
+		if (plan_row(p, p->canary[k].row)->where == PLAN_AWAY &&
+		    t - p->canary[k].began_t > PLAN_CANARY_SLOW_US)
+			return true;
+	return false;
+}
