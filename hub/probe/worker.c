@@ -140,6 +140,7 @@ int worker_serve(int fd, const struct worker_eye *eye)
 		mallopt(M_ARENA_MAX, HEAPS);
 		mallopt(M_TRIM_THRESHOLD, 1 << 20);
 		eye->init(&s->hello.limits);
+		worker_lock_calls();
 		r = start_threads(s, s->hello.threads, &e);
 	}
 	if (r) {

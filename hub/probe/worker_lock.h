@@ -24,5 +24,11 @@
  * memory_bytes beside the stacks of its threads (0: no bound).
  */
 must_check int worker_lock_limits(int threads, int64_t memory_bytes, struct err *e);
+/*
+ * For good, and after that: no other program or process, no file opened for writing, no socket but
+ * of the Internet, none that others can connect to. Needs what worker_lock_limits does. A kernel
+ * that has no such filter is told of in the log.
+ */
+void worker_lock_calls(void);
 
 #endif

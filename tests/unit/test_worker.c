@@ -11,12 +11,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +76,39 @@ static void describe(char *ret, size_t n)
 		 told.ca_file, told.guard.n, told.guard.allowed[1].bits);
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* What a worker may not do, tried; each try that does not end as it must has a letter. */
+static void try_it(char *ret, size_t n)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET};
+	char template[] = "/tmp/gridhub-worker-XXXXXX", arg[] = "true", *argv[] = {arg, NULL};
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), in = open("/etc/hosts", O_RDONLY);
+	pthread_t t;
+	bool ok[] = {execv("/bin/true", argv) < 0 && errno == EPERM,
+		     fork() < 0 && errno == EPERM,
+		     kill(getppid(), 0) < 0 && errno == EPERM,
+		     syscall(SYS_tgkill, getppid(), getppid(), 0) < 0 && errno == EPERM,
+		     mkstemp(template) < 0 && errno == EACCES,
+		     open("/dev/null", O_RDWR) < 0 && errno == EACCES,
+		     unlink("/tmp/none") < 0 && errno == EPERM,
+		     socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT,
+		     udp >= 0 && bind(udp, (struct sockaddr *)&any, sizeof any) < 0 &&
+			     errno == EPERM,
+		     in >= 0,
+		     syscall(SYS_tgkill, getpid(), gettid(), 0) == 0,
+		     pthread_create(&t, NULL, nothing, NULL) == 0 && pthread_join(t, NULL) == 0};
+	snprintf(ret, n, "bad: ");
+	for (size_t i = 0; i < COUNT_OF(ok); i++)
+		if (!ok[i])
+			snprintf(ret + strlen(ret), n - strlen(ret), "%c", (int)('a' + i));
+	close(udp);
+	close(in);
+}
+
 static void eat(void)
 {
 	for (;;) {
@@ -112,6 +148,8 @@ static void eye_at(const struct probe_request *q, struct probe_result *ret)
 		    "\"cause\":\"none\"}");
 	else if (strcmp(what, "describe") == 0)
 		describe(ret->detail, sizeof ret->detail);
+	else if (strcmp(what, "try") == 0)
+		try_it(ret->detail, sizeof ret->detail);
 	else if (strcmp(what, "big") == 0) {
 		ret->snapshot_len = PROBE_SNAPSHOT_MAX;
 		ret->snapshot = mem_new(PROBE_SNAPSHOT_MAX);
@@ -230,6 +268,9 @@ static void it_knows_nothing_and_may_do_little(void **state)
 	wait_for(p, s, 1);
 	assert_string_equal(s->last.detail, "files=3 variables=0 nnp=1 core=0 data=1 "
 					    "ca=/a \"b\" allowed=2/16");
+	assert_int_equal(ask(p, 2, "try", TIMES_MIN), 0);
+	wait_for(p, s, 2);
+	assert_string_equal(s->last.detail, "bad: ");
 	pool_stop(p);
 	unsetenv("GRIDHUB_SECRET");
 	close(leak);
@@ -302,6 +343,27 @@ static void one_that_eats_memory_is_ended(void **state)
 	lose_one("eat", M_PROBE_WORKERS_MEMORY, TIMES_MIN, WORKER_SANITIZED ? 512 << 20 : 64 << 20);
 }
 
+/* T: stopped, Z or X: gone (Z while nobody has waited for it). */
+static bool wait_state(int pid, const char *states)
+{
+	int64_t end = times_mono_us() + TIMES_MIN;
+	char path[32], line[256];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	for (; times_mono_us() < end; sleep_us(10 * TIMES_MS)) {
+		int fd = open(path, O_RDONLY);
+		ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+		if (fd >= 0)
+			close(fd);
+		if (n <= 0)
+			return strchr(states, 'X') != NULL;
+		line[n] = 0;
+		const char *state = strrchr(line, ')');
+		if (state && state[1] && strchr(states, state[2]))
+			return true;
+	}
+	return false;
+}
+
 static void a_stopped_one_does_not_stop_the_hub(void **state)
 {
 	(void)state;
@@ -313,6 +375,7 @@ static void a_stopped_one_does_not_stop_the_hub(void **state)
 	wait_for(p, s, 1);
 	assert_int_equal(pool_pids(p, &pid, 1), 1);
 	kill(pid, SIGSTOP);
+	assert_true(wait_state(pid, "T"));
 	/* more than its socket takes */
 	memset(url, '"', sizeof url - 1);
 	memcpy(url, "rtsp://host/quick", 17);
@@ -392,23 +455,8 @@ static void no_orphan_is_left(void **state)
 	assert_int_equal(read(pipefd[0], pids, sizeof pids), sizeof pids);
 	kill(hub, SIGKILL);
 	waitpid(hub, NULL, 0);
-	int64_t end = times_mono_us() + TIMES_MIN;
-	for (int i = 0; i < 2; i++) {
-		char path[32], line[256] = {0};
-		bool gone = false;
-		snprintf(path, sizeof path, "/proc/%d/stat", pids[i]);
-		while (!gone && times_mono_us() < end) {
-			int fd = open(path, O_RDONLY);
-			/* a zombie waits for whatever init there is here */
-			gone = fd < 0 || read(fd, line, sizeof line - 1) <= 0 ||
-			       strstr(line, ") Z ") || strstr(line, ") X ");
-			if (fd >= 0)
-				close(fd);
-			if (!gone)
-				sleep_us(20 * TIMES_MS);
-		}
-		assert_true(gone);
-	}
+	for (int i = 0; i < 2; i++)
+		assert_true(wait_state(pids[i], "ZX"));
 	close(pipefd[0]);
 	close(pipefd[1]);
 }
