@@ -9,8 +9,8 @@
  * free. One that fails, or that takes no more for now (pace.h), is left out too; what a claim
  * brought beyond its pace is given back and counts as no attempt.
  *
- * The settings in force came with the endpoints in force (SIGHUP); the number of jobs is that of the
- * start.
+ * The settings in force came with the endpoints in force (SIGHUP); the number of jobs is that of
+ * the start.
  */
 #include "notify.h"
 
@@ -32,6 +32,7 @@
 #define RECONNECT_MAX_US (30 * TIMES_SEC)
 #define SHARES 4		 /* a receiver takes at most one in so many jobs */
 #define GATHER_US (5 * TIMES_MS) /* results are recorded so long after they came, at most */
+#define FEW 8 /* less than one in so many jobs free: a claim waits for more, as long */
 #define ROOM_MAX (1024 * 1024)
 
 enum { WOKEN = 1, STOPPING = 2, REFUSED = 4 };
@@ -50,6 +51,7 @@ struct notify {
 	struct notify_job *jobs;
 	struct notify_job **pick; /* room for a selection of jobs */
 	size_t njobs, gather;	  /* results are recorded when there are so many */
+	int64_t claimed_us;	  /* when the last claim was made */
 	int64_t bundle_at, claim_at, connect_at, reconnect_us, stop_at; /* monotonic */
 	int64_t done_us; /* when the first of what is done and not recorded came in */
 	struct log_repeat db_failing;
@@ -207,6 +209,19 @@ static void put_back(struct notify *n, size_t count)
 		notify_job_reset(n->pick[i]);
 }
 
+/* A claim looks at each receiver for which something waits, however few jobs are free; so a few
+ * wait for more to be free. */
+static bool too_few(struct notify *n, size_t free)
+{
+	int64_t now = times_mono_us(), at = n->claimed_us + GATHER_US;
+	if (free >= n->njobs / FEW || now >= at) {
+		n->claimed_us = now;
+		return false;
+	}
+	n->claim_at = MIN_OF(n->claim_at, at);
+	return true;
+}
+
 /* Claim and send; true when there may be more. */
 static bool claim_some(struct notify *n)
 {
@@ -215,7 +230,7 @@ static bool claim_some(struct notify *n)
 	buf_init(&room, ROOM_MAX);
 	size_t got, kept = 0, free = pick_jobs(n, NOTIFY_FREE, n->njobs);
 	bool more;
-	if (!free)
+	if (!free || too_few(n, free))
 		return false;
 	n->gather = MAX_OF(free / SHARES, (size_t)1);
 	struct notify_want want = {

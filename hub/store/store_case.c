@@ -122,10 +122,13 @@ int store_cases(struct store_writing *w, struct batch *b)
 	bool outage = false;
 	if (!b->nanomalies)
 		return 0;
+	int r = pg_query(w->pg, SQL_STORE_PLANS, NULL, 0, w->e, NULL);
+	if (r)
+		return r;
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		outage = outage || b->anomalies[i].outage;
-	int r = write_cases(w, b, w->pos->batch + 1);
+	r = write_cases(w, b, w->pos->batch + 1);
 	return r || !outage ? r : write_outages(w, w->pos->batch + 1);
 }
 
@@ -138,7 +141,9 @@ int store_release(struct pg *p, const struct config *conf, const struct store_po
 	int r = pg_begin(p, e);
 	if (r)
 		return r;
-	r = write_some(&w, NULL, 0, batch);
+	r = pg_query(p, SQL_STORE_PLANS, NULL, 0, e, NULL);
+	if (!r)
+		r = write_some(&w, NULL, 0, batch);
 	if (!r)
 		r = write_outages(&w, batch);
 	if (!r)

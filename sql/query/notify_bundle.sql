@@ -26,15 +26,16 @@ WITH m AS (
         messages = CASE WHEN g.last_at < now() - $17::bigint * interval '1 microsecond' THEN 1 ELSE g.messages + 1 END
 ), sent AS (
     UPDATE grid_case c SET state = 2 FROM i JOIN made USING (message_id)
-    WHERE c.district_id = $1 AND c.id = i.case_id AND c.state = 1 AND made.endpoint IS NOT NULL
+    WHERE c.district_id = $1 AND c.id = ANY ($11::bigint[]) AND c.id = i.case_id AND c.state = 1 AND made.endpoint IS NOT NULL
     RETURNING c.id, made.endpoint
 ), history AS (
     INSERT INTO case_event (district_id, case_id, what, from_state, to_state, actor, reason)
     SELECT DISTINCT $1::integer, id, 'dispatched', 1::smallint, 2::smallint, 'hub', endpoint FROM sent
 ), waiting AS (
     UPDATE owed o SET due_at = ts_from_us(w.due_us)
-    FROM unnest($14::bigint[], $15::bigint[]) AS w (id, due_us) WHERE o.district_id = $1 AND o.id = w.id
+    FROM unnest($14::bigint[], $15::bigint[]) AS w (id, due_us)
+    WHERE o.district_id = $1 AND o.id = ANY ($14::bigint[]) AND o.id = w.id
 ), gone AS (
-    DELETE FROM owed o WHERE o.district_id = $1 AND (o.id = ANY ($16::bigint[]) OR o.id IN (SELECT id FROM i))
+    DELETE FROM owed o WHERE o.district_id = $1 AND o.id = ANY ($16::bigint[] || $9::bigint[])
 )
 SELECT count(*), count(*) FILTER (WHERE endpoint IS NULL) FROM made

@@ -9,6 +9,8 @@ gone AS (
     DELETE FROM outbox o USING r
     WHERE o.district_id = $1 AND o.id = ANY ($2::bigint[]) AND o.id = r.id AND o.lease = r.lease AND r.result = 'accepted'
     RETURNING o.id, o.message_id, o.case_id, o.endpoint, o.attempts + 1 AS attempt),
+forgotten AS (
+    DELETE FROM outbox_about c USING gone WHERE c.district_id = $1 AND c.outbox_id = ANY ($2::bigint[]) AND c.outbox_id = gone.id),
 -- A message that fails for good, or three times, goes to the person's next endpoint.
 failed AS (
     SELECT r.*, o.message_id, o.case_id, o.endpoint, o.attempts + 1 AS attempt,

@@ -2,4 +2,4 @@
 UPDATE outbox o
 SET lease = NULL, next_at = now()
 FROM unnest($2::bigint[], $3::text[]) AS r(id, lease)
-WHERE o.district_id = $1 AND o.id = ANY ($2::bigint[]) AND o.id = r.id AND o.lease = r.lease AND o.dead_at IS NULL
+WHERE o.district_id = $1 AND o.id = ANY ($2::bigint[]) AND o.id = r.id AND o.lease = r.lease

@@ -4,5 +4,7 @@ WITH old AS (
     WHERE district_id = $1 AND dead_at IS NOT NULL AND dead_at < now() - $2::bigint * interval '1 microsecond'
     ORDER BY id LIMIT 10000
     FOR UPDATE SKIP LOCKED
+), about AS (
+    DELETE FROM outbox_about c USING old WHERE c.district_id = $1 AND c.outbox_id = old.id
 )
 DELETE FROM outbox o USING old WHERE o.district_id = $1 AND o.id = old.id AND o.dead_at IS NOT NULL
