@@ -34,7 +34,6 @@ struct plan *plan_new(const struct plan_conf *conf)
 	/* A row may have left a host that a look of its is still under way at. */
 	plan_table_init(&p->hosts, sizeof(struct plan_host), 2 * PLAN_STREAMS_MAX);
 	p->self = PLAN_NONE;
-	p->last_t = INT64_MIN;
 	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++)
 		p->flips.shown[k].host = PLAN_NONE;
 	plan_configure(p, conf);
@@ -86,10 +85,11 @@ static void row_load(struct plan *p, uint32_t i, const struct plan_belief *b, in
 	row_first(p, i, t);
 	if (!b || o->heard)
 		return;
-	if (o->state == PLAN_UP && b->state == PROBE_OFFLINE && b->cause == PROBE_HOST_DOWN)
-		plan_host_presume(p, s->host, t);
-	else if (o->state == PLAN_DOWN && b->state == PROBE_ONLINE)
+	o->heard = b->state == PROBE_ONLINE;
+	if (o->state == PLAN_DOWN && o->heard)
 		plan_host_back(p, s->host, t);
+	else if (o->state == PLAN_UP && b->state == PROBE_OFFLINE && b->cause == PROBE_HOST_DOWN)
+		plan_host_presume(p, s->host, t);
 }
 
 static int row_add(struct plan *p, const struct plan_stream *s, uint32_t *ret)

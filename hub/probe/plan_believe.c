@@ -145,16 +145,14 @@ static void judge_bad_at_fault(struct plan *p, uint32_t i, int64_t t)
 		row_every(p, i, t, 4 * p->conf.retry_us);
 }
 
-/* counts: it is not just another one of a host that cannot be connected. */
-static void judge_bad(struct plan *p, uint32_t i, const struct probe_result *r, bool counts,
-		      int64_t t)
+static void judge_bad(struct plan *p, uint32_t i, const struct probe_result *r, int64_t t)
 {
 	struct plan_row *s = plan_row(p, i);
 	bool first = !s->fails && (s->state == PROBE_ONLINE || s->doubted);
 	s->fails = (uint8_t)MIN_OF(s->fails + 1, PLAN_TRIES);
 	s->busies = s->voids = 0;
-	if (first && counts && !p->canaries_bad)
-		plan_fault_bad(p, t);
+	if (first && !p->canaries_bad)
+		plan_fault_bad(p, i, r->step >= PROBE_CONNECTED, s->depth == PROBE_REACH, t);
 	if (plan_fault(p)) {
 		judge_bad_at_fault(p, i, t);
 	} else if (s->state != PROBE_OFFLINE && s->fails < PLAN_TRIES) {
@@ -183,7 +181,7 @@ static enum verdict verdict_of(const struct probe_result *r)
 
 /* A look at its host, by this row; scout: for that alone. */
 static void judge_reach(struct plan *p, uint32_t i, const struct probe_result *r, bool scout,
-			bool another, int64_t t)
+			int64_t t)
 {
 	struct plan_row *s = plan_row(p, i);
 	struct plan_host *o = plan_host(p, s->host);
@@ -198,10 +196,10 @@ static void judge_reach(struct plan *p, uint32_t i, const struct probe_result *r
 			plan_host_failed(p, s->host, r, t);
 	} else if (o->channels >= PLAN_CHANNELS) {
 		plan_host_try(p, s->host, 1, t + plan_retry(p, p->hosts.key[s->host], o->round, 1));
-		if (online && !s->fails && !another && !p->canaries_bad)
-			plan_fault_bad(p, t);
+		if (online && !s->fails && !p->canaries_bad)
+			plan_fault_bad(p, i, false, true, t);
 	} else if (s->state != PROBE_OFFLINE && !s->fails) {
-		judge_bad(p, i, r, !another, t);
+		judge_bad(p, i, r, t);
 	}
 }
 
@@ -223,13 +221,13 @@ void plan_judge(struct plan *p, uint32_t i, const struct probe_result *r, bool s
 	struct plan_row *s = plan_row(p, i);
 	struct plan_host *o = plan_host(p, s->host);
 	enum verdict v = verdict_of(r);
-	bool another = false, scout = o->scout == i;
+	bool scout = o->scout == i;
 	if (scout)
 		o->scout = PLAN_NONE;
 	if (v != SPOILT)
-		another = plan_host_heard(p, i, v != BAD || r->step >= PROBE_CONNECTED, t);
+		plan_host_heard(p, i, v != BAD || r->step >= PROBE_CONNECTED, t);
 	if (s->depth == PROBE_REACH)
-		judge_reach(p, i, r, scout, another, t);
+		judge_reach(p, i, r, scout, t);
 	else if (v == GOOD)
 		judge_good(p, i, r, suspect, t);
 	else if (v == BUSY)
@@ -237,6 +235,6 @@ void plan_judge(struct plan *p, uint32_t i, const struct probe_result *r, bool s
 	else if (v == SPOILT)
 		judge_spoilt(p, i, t);
 	else if (o->state != PLAN_DOWN) /* else it is what all of the host are */
-		judge_bad(p, i, r, !another, t);
+		judge_bad(p, i, r, t);
 	judge_place(p, i, t);
 }

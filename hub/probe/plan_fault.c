@@ -50,33 +50,26 @@ static void fault_begin(struct plan *p, bool forget)
 
 static void flips_clear(struct plan *p)
 {
-	memset(p->flips.good, 0, sizeof(p->flips.good));
-	memset(p->flips.bad, 0, sizeof(p->flips.bad));
+	memset(p->flips.slot, 0, sizeof(p->flips.slot));
 }
 
-static size_t flips_slot(struct plan *p, int64_t t)
+static struct plan_flip *flips_slot(struct plan *p, int64_t t)
 {
-	const size_t n = COUNT_OF(p->flips.good);
-	int64_t slot = t / (PLAN_FLIP_US / (int64_t)n);
-	if (slot - p->flips.slot_t >= (int64_t)n) {
+	int64_t slot = t / (PLAN_FLIP_US / PLAN_FLIP_SLOTS);
+	if (slot - p->flips.slot_t >= PLAN_FLIP_SLOTS) {
 		flips_clear(p);
 		p->flips.slot_t = slot;
 	}
-	while (p->flips.slot_t < slot) {
-		size_t i = (size_t)++p->flips.slot_t % n;
-		p->flips.good[i] = p->flips.bad[i] = 0;
-	}
-	return (size_t)slot % n;
+	while (p->flips.slot_t < slot)
+		p->flips.slot[++p->flips.slot_t % PLAN_FLIP_SLOTS] = (struct plan_flip){0};
+	return &p->flips.slot[slot % PLAN_FLIP_SLOTS];
 }
 
-void plan_fault_good(struct plan *p, uint32_t i, bool picture, int64_t t)
+/* Its own place, or that of the oldest. */
+static void flips_shown(struct plan *p, uint32_t h, int64_t t)
 {
-	uint32_t h = plan_row(p, i)->host;
 	size_t place = 0;
-	p->flips.good[flips_slot(p, t)]++;
-	if (!picture)
-		return;
-	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++) { /* its own place, or the oldest */
+	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++) {
 		if (p->flips.shown[k].host == h) {
 			place = k;
 			break;
@@ -88,15 +81,44 @@ void plan_fault_good(struct plan *p, uint32_t i, bool picture, int64_t t)
 	p->flips.shown[place].t = t;
 }
 
-void plan_fault_bad(struct plan *p, int64_t t)
+void plan_fault_good(struct plan *p, uint32_t i, bool picture, int64_t t)
 {
-	uint64_t good = 0, bad = 0;
-	p->flips.bad[flips_slot(p, t)]++;
-	for (size_t k = 0; k < COUNT_OF(p->flips.good); k++) {
-		good += p->flips.good[k];
-		bad += p->flips.bad[k];
+	struct plan_flip *f = flips_slot(p, t);
+	f->good[PLAN_CONNECTED]++;
+	f->good[PLAN_SHOWN] += picture;
+	if (picture)
+		flips_shown(p, plan_row(p, i)->host, t);
+}
+
+/* In the last so many parts of the minute: those that could not be connected among those tried, or
+ * those without a picture among those that were asked for one. */
+static bool flips_many(const struct plan *p, int64_t slots)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		uint64_t good = 0, bad = 0;
+		for (int64_t k = MAX_OF(p->flips.slot_t - slots + 1, 0); k <= p->flips.slot_t;
+		     k++) {
+			good += p->flips.slot[k % PLAN_FLIP_SLOTS].good[kind];
+			bad += p->flips.slot[k % PLAN_FLIP_SLOTS].bad[kind];
+		}
+		if (bad >= PLAN_FLIP_MIN && bad * 100 > PLAN_FLIP_PCT * (good + bad))
+			return true;
 	}
-	if (plan_fault(p) || bad < PLAN_FLIP_MIN || bad * 100 <= PLAN_FLIP_PCT * (good + bad))
+	return false;
+}
+
+void plan_fault_bad(struct plan *p, uint32_t i, bool connected, bool reach, int64_t t)
+{
+	struct plan_host *o = plan_host(p, plan_row(p, i)->host);
+	struct plan_flip *f = flips_slot(p, t);
+	if (!connected && o->flipped && p->flips.slot_t - o->flipped < PLAN_FLIP_SLOTS)
+		return;
+	if (!connected)
+		o->flipped = (uint32_t)p->flips.slot_t;
+	f->good[PLAN_CONNECTED] += connected;
+	f->bad[PLAN_CONNECTED] += !connected;
+	f->bad[PLAN_SHOWN] += !reach;
+	if (plan_fault(p) || !(flips_many(p, 2) || flips_many(p, PLAN_FLIP_SLOTS)))
 		return;
 	p->flips.many = true;
 	p->flips.began_t = t;

@@ -69,7 +69,7 @@ void plan_host_let_go(struct plan *p, uint32_t h)
 	plan_table_remove(&p->hosts, h);
 }
 
-bool plan_host_heard(struct plan *p, uint32_t i, bool connected, int64_t t)
+void plan_host_heard(struct plan *p, uint32_t i, bool connected, int64_t t)
 {
 	struct plan_row *s = plan_row(p, i);
 	struct plan_host *o = plan_host(p, s->host);
@@ -80,14 +80,10 @@ bool plan_host_heard(struct plan *p, uint32_t i, bool connected, int64_t t)
 		o->unreached = 0;
 		if (o->state != PLAN_UP)
 			plan_host_back(p, s->host, t);
-		return false;
-	}
-	bool another = o->unreached > (s->failed == o->epoch);
-	if (s->failed != o->epoch) {
+	} else if (s->failed != o->epoch) {
 		s->failed = o->epoch;
 		o->unreached++;
 	}
-	return another;
 }
 
 /* Spread over 30 s, or so that they take no more than a quarter of all connects. */

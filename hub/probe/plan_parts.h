@@ -33,8 +33,8 @@ uint32_t plan_host_find(struct plan *p, const char *name, bool server, int64_t t
 void plan_host_join(struct plan *p, uint32_t i, uint32_t h);
 void plan_host_part(struct plan *p, uint32_t i);   /* its row is in none of the lines */
 void plan_host_let_go(struct plan *p, uint32_t h); /* if nothing hangs on it any more */
-/* A look at a row of its: connected or not. ret: not connected, and another row was before. */
-bool plan_host_heard(struct plan *p, uint32_t i, bool connected, int64_t t);
+/* A look at a row of its: connected or not. */
+void plan_host_heard(struct plan *p, uint32_t i, bool connected, int64_t t);
 void plan_host_back(struct plan *p, uint32_t h, int64_t t);
 void plan_host_try(struct plan *p, uint32_t h, int tries, int64_t at);
 void plan_host_scout(struct plan *p, uint32_t h, int64_t at);
@@ -47,7 +47,8 @@ uint32_t plan_host_next(struct plan *p, int64_t t); /* a row to reach a host by;
 bool plan_fault(const struct plan *p);
 void plan_fault_settle(struct plan *p, int64_t t);
 void plan_fault_good(struct plan *p, uint32_t i, bool picture, int64_t t);
-void plan_fault_bad(struct plan *p, int64_t t); /* may begin a fault */
+void plan_fault_bad(struct plan *p, uint32_t i, bool connected, bool reach,
+		    int64_t t); /* may begin one */
 void plan_doubt(struct plan *p, uint32_t i, enum plan_say say);
 int plan_canary_add(struct plan *p, uint32_t i, int64_t t);
 void plan_canary_drop(struct plan *p, uint32_t i);

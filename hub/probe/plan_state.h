@@ -24,6 +24,7 @@
 	(2 * PLAN_SEC)		     /* its look takes so long: nobody is judged until then \
 				      */
 #define PLAN_FLIP_US (60 * PLAN_SEC) /* the window of "many flipped" */
+#define PLAN_FLIP_SLOTS 6
 #define PLAN_FLIP_MIN 10
 #define PLAN_FLIP_PCT 30
 #define PLAN_LATE_US PLAN_MIN /* so late, it is not watched by the schedule */
@@ -68,8 +69,9 @@ struct plan_host {
 	uint32_t epoch, unreached; /* since it was last connected: how many rows could not be */
 	uint32_t scout;		   /* not UP: the row whose looks try it */
 	uint32_t round;
+	uint32_t flipped; /* the slot in which it counted last as one that flipped; 0: never */
 	uint8_t state, tries, backoff;
-	bool server : 1, heard : 1; /* heard: of an answer since it is in */
+	bool server : 1, heard : 1; /* heard: it answered a look, or one of its was online before */
 };
 
 struct plan_pace { /* the times of the last starts; limits hold for any second */
@@ -77,9 +79,15 @@ struct plan_pace { /* the times of the last starts; limits hold for any second *
 	uint64_t n;
 };
 
-struct plan_flips { /* looks at streams believed online, by tenths of the window */
+enum plan_flip_kind { PLAN_CONNECTED, PLAN_SHOWN };
+
+struct plan_flip { /* first looks that failed at streams believed online, and others that did not */
+	uint32_t good[2], bad[2];
+};
+
+struct plan_flips {
 	int64_t slot_t;
-	uint32_t good[6], bad[6];
+	struct plan_flip slot[PLAN_FLIP_SLOTS]; /* of the last minute */
 	bool many;
 	int64_t began_t;
 	size_t peak; /* of rows in doubt since then */
@@ -91,7 +99,7 @@ struct plan_flips { /* looks at streams believed online, by tenths of the window
 
 struct plan {
 	struct plan_conf conf;
-	int64_t shift, last_t; /* from the caller's time to t */
+	int64_t shift, last_t; /* from the caller's time to t, which is never below 0 */
 	struct plan_table rows, hosts;
 	struct plan_heap due, reach;
 	struct plan_pace pace;
