@@ -138,7 +138,7 @@ static void check_token(struct http_api *a, struct http_call *c, const char *aut
 
 #define SILENCES "/api/v1/silences"
 
-static const struct route {
+static const struct http_route {
 	const char *method;
 	bool id, body; /* a number in the path, JSON in the body */
 	int (*call)(struct pg *pg, int64_t district, struct http_call *c);
@@ -148,28 +148,19 @@ static const struct route {
 	{"DELETE", true, false, http_silence_end},
 };
 
-static const struct route *route_of(const struct http_call *c)
-{
-	for (size_t i = 0; i < COUNT_OF(routes); i++)
-		if (strcmp(routes[i].method, c->method) == 0 && routes[i].id == (c->id != 0))
-			return &routes[i];
-	return NULL;
-}
-
 static void find_route(struct http_call *c, const char *path, const char *method)
 {
 	size_t n = strlen(SILENCES);
 	bool here = strncmp(path, SILENCES, n) == 0 && (path[n] == 0 || path[n] == '/');
-	c->method = method;
 	if (!here || (path[n] && (slice_to_i64(slice_of(path + n + 1), &c->id) || c->id < 1))) {
 		http_call_refuse(c, 404, "%.100s: there is " SILENCES " and " SILENCES "/ID", path);
 		return;
 	}
-	const struct route *r = route_of(c);
-	if (r) {
-		c->method = r->method;
+	for (size_t i = 0; !c->route && i < COUNT_OF(routes); i++)
+		if (strcmp(routes[i].method, method) == 0 && routes[i].id == (c->id != 0))
+			c->route = &routes[i];
+	if (c->route)
 		return;
-	}
 	c->allow = c->id ? "DELETE" : "GET, POST";
 	http_call_refuse(c, 405, "method %.20s: there is %s", method, c->allow);
 }
@@ -182,7 +173,7 @@ static void check_body(struct http_call *c, const char *type, int64_t length)
 	if (length > (int64_t)HTTP_API_BODY_MAX)
 		http_call_refuse(c, 413, "a body of %lld bytes: at most %zu", (long long)length,
 				 HTTP_API_BODY_MAX);
-	else if (route_of(c)->body && !is_json)
+	else if (c->route->body && !is_json)
 		http_call_refuse(c, 415, "Content-Type \"%.60s\": expected %s", type, json);
 }
 
@@ -212,7 +203,8 @@ void http_api_query(struct http_call *c, const char *key, const char *value)
 {
 	if (c->status)
 		return;
-	bool list = strcmp(c->method, "GET") == 0, end = strcmp(c->method, "DELETE") == 0;
+	bool list = strcmp(c->route->method, "GET") == 0,
+	     end = strcmp(c->route->method, "DELETE") == 0;
 	if (end && strcmp(key, "by") == 0 && !c->by) {
 		c->by = slice_dup(slice_of(value));
 		if (!c->by)
@@ -299,7 +291,7 @@ static void decide(struct worker *w, struct http_call *c)
 		away(w, c, e.msg);
 		return;
 	}
-	int rc = route_of(c)->call(w->pg, w->district, c);
+	int rc = c->route->call(w->pg, w->district, c);
 	if (rc == -ENOTCONN || rc == -ETIMEDOUT)
 		away(w, c, strerror(-rc));
 	else if (log_repeat_over(&w->failing))

@@ -26,9 +26,11 @@
 
 struct http_api;
 
+struct http_route;
+
 struct http_call {
-	const char *method; /* borrowed: "GET"; a static text once it is in the table */
-	int64_t id;	    /* of DELETE; 0: none in the path */
+	const struct http_route *route; /* of the table; NULL: there is none, and it is refused */
+	int64_t id;			/* of DELETE; 0: none in the path */
 	bool all;
 	char *by; /* owned; NULL: not given */
 	struct buf body;
