@@ -44,7 +44,10 @@ static const struct yaml_field log_fields[] = {
 
 static const struct yaml_field database_fields[] = {
 	{"conninfo", YAML_T_STR, AT(database.conninfo), NULL, 0, 0, NULL,
-	 "libpq connection string, without a password: \"host=… dbname=… user=…\""},
+	 "libpq connection string, without a password: \"host=… dbname=… user=…\"; of several "
+	 "hosts "
+	 "(host=a,b) the first that "
+	 "may be written"},
 	{"password_file", YAML_T_STR, AT(database.password_file), "", 0, 0, NULL,
 	 "File with the password; else PGPASSWORD or ~/.pgpass"},
 	{"migrate", YAML_T_BOOL, AT(database.migrate), "true", 0, 0, NULL,

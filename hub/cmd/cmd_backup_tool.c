@@ -204,7 +204,10 @@ int backup_empty(const char *dir, struct err *e)
 static void become(char **argv, pid_t parent, const char *password)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent || (password && setenv("PGPASSWORD", password, 1)))
+	/* As pg_open does it: of several servers the one that may be written, none waited for long.
+	 */
+	if (getppid() != parent || (password && setenv("PGPASSWORD", password, 1)) ||
+	    setenv("PGTARGETSESSIONATTRS", "read-write", 0) || setenv("PGCONNECT_TIMEOUT", "5", 0))
 		_exit(CMD_FAILED);
 	execvp(argv[0], argv);
 	_exit(errno == ENOENT ? NOT_FOUND : CMD_FAILED);

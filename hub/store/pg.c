@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "pg_hosts.h"
 #include "pulse.h"
 #include "times.h"
 
@@ -103,28 +104,28 @@ static void notice_to_log(void *arg, const PGresult *res)
 	log_warn("pg", KM("notice"), KS("text", msg ? msg : ""));
 }
 
-int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret)
+/* What is asked of libpq: the connection string, and what is put over it. */
+struct wanted {
+	const char *keys[COUNT_OF(session) + 3 + PG_HOST_KEYS_MAX + 1];
+	const char *values[COUNT_OF(session) + 3 + PG_HOST_KEYS_MAX + 1];
+	size_t n;
+};
+
+static void want(struct wanted *w, const char *key, const char *value)
 {
-	const char *keys[COUNT_OF(session) + 4], *values[COUNT_OF(session) + 4];
-	auto_free char *password = NULL;
-	size_t n = 0;
-	keys[n] = "dbname", values[n++] = conf->conninfo;
-	for (size_t i = 0; i < COUNT_OF(session); i++)
-		keys[n] = session[i].key, values[n++] = session[i].value;
-	keys[n] = "fallback_application_name", values[n++] = conf->app_name;
-	if (conf->password_file && conf->password_file[0]) {
-		int r = file_read_secret(conf->password_file, &password, e);
-		if (r)
-			return r;
-		keys[n] = "password", values[n++] = password;
-	}
-	keys[n] = NULL, values[n] = NULL;
+	w->keys[w->n] = key;
+	w->values[w->n++] = value;
+}
+
+static int connect_one(const struct pg_conf *conf, const struct wanted *w, struct err *e,
+		       struct pg **ret)
+{
 	auto_pg struct pg *p = mem_new(sizeof *p);
 	if (!p)
 		return err_set(e, -ENOMEM, "database: out of memory");
 	p->timeout_us = conf->timeout_us ? conf->timeout_us : DEFAULT_TIMEOUT_US;
 	pulse_pause();
-	p->conn = PQconnectStartParams(keys, values, 1);
+	p->conn = PQconnectStartParams(w->keys, w->values, 1);
 	pulse_beat();
 	if (!p->conn)
 		return err_set(e, -ENOMEM, "database: out of memory");
@@ -138,6 +139,44 @@ int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret)
 	*ret = p;
 	p = NULL;
 	return 0;
+}
+
+/* Each in turn, from the first on; e has what each said. */
+static int connect_any(const struct pg_conf *conf, const struct pg_hosts *hosts,
+		       const struct wanted *w, struct err *e, struct pg **ret)
+{
+	struct err all = {0};
+	int r = -ENOTCONN;
+	for (size_t i = 0; r && i < hosts->n; i++) {
+		struct pg_host_text text;
+		struct err one = {0};
+		struct wanted also = *w;
+		also.n += pg_hosts_keys(hosts, i, &text, also.keys + w->n, also.values + w->n);
+		r = connect_one(conf, &also, &one, ret);
+		size_t n = strlen(all.msg);
+		snprintf(all.msg + n, sizeof all.msg - n, "%s%.*s", i ? "; " : "",
+			 (int)(sizeof all.msg / hosts->n) - 3, one.msg);
+	}
+	return r ? err_set(e, r, "%s", all.msg) : 0;
+}
+
+int pg_open(const struct pg_conf *conf, struct err *e, struct pg **ret)
+{
+	auto_free char *password = NULL;
+	auto_hosts struct pg_hosts hosts = {0};
+	struct wanted w = {.n = 0};
+	int r = pg_hosts_of(conf->conninfo, &hosts, e);
+	if (!r && conf->password_file && conf->password_file[0])
+		r = file_read_secret(conf->password_file, &password, e);
+	if (r)
+		return r;
+	want(&w, "dbname", conf->conninfo);
+	for (size_t i = 0; i < COUNT_OF(session); i++)
+		want(&w, session[i].key, session[i].value);
+	want(&w, "fallback_application_name", conf->app_name);
+	if (password)
+		want(&w, "password", password);
+	return hosts.n ? connect_any(conf, &hosts, &w, e, ret) : connect_one(conf, &w, e, ret);
 }
 
 void pg_close(struct pg *p)
