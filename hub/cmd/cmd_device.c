@@ -127,7 +127,8 @@ static int device_rejected(int argc, char **argv)
 
 /* ---- remove ---- */
 
-static int remove_device(struct pg *p, int64_t district, const char *id, struct err *e)
+static int remove_device(struct pg *p, int64_t district, const char *id, int64_t *ret_closed,
+			 struct err *e)
 {
 	auto_rows struct pg_rows *rev = NULL, *removed = NULL;
 	struct pg_arg args[] = {PGA_I(district), PGA_NULL, PGA_STR(id)};
@@ -136,8 +137,10 @@ static int remove_device(struct pg *p, int64_t district, const char *id, struct 
 		return rc;
 	args[1] = PGA_I(pg_i64(rev, 0, 0));
 	rc = pg_query(p, SQL_REGISTRY_REMOVE_DEVICE, args, COUNT_OF(args), e, &removed);
-	if (!rc && pg_affected(removed) == 0)
+	if (!rc && pg_count(removed) == 0)
 		return err_set(e, -ENOENT, "no device has the id \"%s\"", id);
+	if (!rc)
+		*ret_closed = pg_i64(removed, 0, 0);
 	return rc;
 }
 
@@ -145,9 +148,10 @@ static int remove_and_say(struct pg *p, int64_t district, const char *id)
 {
 	struct err e = {0};
 	auto_buf struct buf line = {0};
+	int64_t closed = 0;
 	if (pg_begin(p, &e))
 		return cmd_fail(&e);
-	if (remove_device(p, district, id, &e)) {
+	if (remove_device(p, district, id, &closed, &e)) {
 		pg_rollback(p);
 		return cmd_fail(&e);
 	}
@@ -157,7 +161,7 @@ static int remove_and_say(struct pg *p, int64_t district, const char *id)
 	buf_putc(&line, '{');
 	json_put_key(&line, "removed");
 	json_put_str(&line, slice_of(id));
-	printf("%s}\n", buf_str(&line));
+	printf("%s,\"cases_closed\":%lld}\n", buf_str(&line), (long long)closed);
 	return CMD_OK;
 }
 
@@ -165,7 +169,9 @@ static int device_remove(int argc, char **argv)
 {
 	static const char help[] =
 		"usage: gridhub device remove ID [--config FILE]\n\n"
-		"Take a device out of the registry; what it said stays. An import "
+		"Take a device out of the registry; what it said stays. Its open cases are closed; "
+		"one that is\n"
+		"its grid's (scope: grid) waits for what the grid's other devices say. An import "
 		"brings it back.\n";
 	auto_config struct config *c = NULL;
 	auto_pg struct pg *p = NULL;

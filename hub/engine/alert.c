@@ -179,6 +179,7 @@ int alert_add(struct batch *b, const struct config *conf, const struct anomaly *
 		return r;
 	ba->lasting = !a->rule->event;
 	ba->outage = a->rule->outage;
+	ba->of_grid = a->rule->scope == SCOPE_GRID;
 	bool matched = a->kind != ANOMALY_RECOVERED;
 	if (!ba->first_us && matched)
 		ba->first_us = a->at_us;

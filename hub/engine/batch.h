@@ -37,6 +37,7 @@ struct batch_anomaly { /* what became of one (device, rule) in this batch */
 	int severity;
 	bool fired, flapping; /* flapping: began to in this batch */
 	bool lasting, outage; /* of a rule with a state; that the device cannot be reached */
+	bool of_grid;	      /* of a rule with scope: grid */
 	int64_t n, first_us, last_us,
 		recovered_us; /* recovered_us 0: not recovered at the end of the batch */
 };

@@ -6,7 +6,7 @@
 
 #include "pg.h"
 
-#define PG_COLUMNS_MAX 18
+#define PG_COLUMNS_MAX 20
 
 struct pg_columns {
 	struct buf c[PG_COLUMNS_MAX];

@@ -3,7 +3,7 @@
 #include "alert.h"
 #include "times.h"
 
-#define CASE_COLUMNS 18
+#define CASE_COLUMNS 19
 
 /* Rows a statement. Before PostgreSQL has statistics of grid_case it may join each row with each:
  * 10,000 at once then took more than a minute. */
@@ -45,6 +45,7 @@ static void anomaly_columns(struct pg_columns *a, const struct batch_anomaly *x)
 	pg_array_str(&a->c[15], x->flapping ? SL("t") : SL("f"));
 	pg_array_str(&a->c[16], x->lasting ? SL("t") : SL("f"));
 	pg_array_str(&a->c[17], x->outage ? SL("t") : SL("f"));
+	pg_array_str(&a->c[18], x->of_grid ? SL("t") : SL("f"));
 }
 
 /* What fires or recovers, as arrays; batch: what cases are told by to have been opened by it. */
@@ -80,6 +81,30 @@ static int write_cases(struct store_writing *w, const struct batch *b, int64_t b
 		r = write_some(w, b->anomalies + i, MIN_OF(b->nanomalies - i, CASES_AT_ONCE),
 			       batch);
 	return r;
+}
+
+/* What a grid's devices say now is what a removed one of them said before. */
+static int adopt(struct store_writing *w, const struct batch *b)
+{
+	auto_pg_columns struct pg_columns a;
+	struct pg_arg args[1 + 3] = {PGA_I(w->pos->district_id)};
+	size_t n = 1, of_grids = 0;
+	pg_columns_init(&a, 3);
+	for (size_t i = 0; i < b->nanomalies; i++) {
+		const struct batch_anomaly *x = &b->anomalies[i];
+		if (!x->of_grid)
+			continue;
+		of_grids++;
+		pg_array_i64(&a.c[0], x->device_id);
+		pg_array_str(&a.c[1], x->rule_id);
+		pg_array_i64(&a.c[2], x->grid_id);
+	}
+	if (!of_grids)
+		return 0;
+	int r = pg_columns_args(&a, args, &n);
+	if (r)
+		return err_set(w->e, r, "cases: too large");
+	return pg_query(w->pg, SQL_STORE_ADOPT, args, n, w->e, NULL);
 }
 
 /* By enum lang. */
@@ -128,7 +153,9 @@ int store_cases(struct store_writing *w, struct batch *b)
 	qsort(b->anomalies, b->nanomalies, sizeof *b->anomalies, cmp_anomaly);
 	for (size_t i = 0; i < b->nanomalies; i++)
 		outage = outage || b->anomalies[i].outage;
-	r = write_cases(w, b, w->pos->batch + 1);
+	r = adopt(w, b);
+	if (!r)
+		r = write_cases(w, b, w->pos->batch + 1);
 	return r || !outage ? r : write_outages(w, w->pos->batch + 1);
 }
 

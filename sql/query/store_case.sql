@@ -4,9 +4,14 @@
 WITH given AS (
     SELECT * FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::jsonb[],
                          $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[],
-                         $19::boolean[], $20::boolean[], $21::boolean[])
+                         $19::boolean[], $20::boolean[], $21::boolean[], $22::boolean[])
         AS t (device_id, rule_id, grid_id, kind, severity, title, fields,
-              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping, lasting, outage)
+              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping, lasting, outage, of_grid)
+), locked AS MATERIALIZED ( -- all in one order, whatever becomes of each: two hubs would wait for one another
+    SELECT g.id FROM given a JOIN grid_case g ON g.district_id = $1 AND g.device_id = a.device_id AND g.rule_id = a.rule_id
+                                             AND g.state <> 9
+    ORDER BY a.device_id, a.rule_id
+    FOR UPDATE OF g
 ), free AS MATERIALIZED (
     SELECT h.device_id, h.rule_id FROM held_case h
     WHERE h.district_id = $1
@@ -21,9 +26,9 @@ WITH given AS (
 ), back AS (
     DELETE FROM held_case h USING free f WHERE h.district_id = $1 AND h.device_id = f.device_id AND h.rule_id = f.rule_id
     RETURNING h.device_id, h.rule_id, grid_id, kind, severity, title, fields, true, n, first_us, last_us, 0::bigint, endpoint,
-              alert, '', false, true, outage
+              alert, '', false, true, outage, of_grid
 ), a AS (
-    SELECT * FROM given UNION ALL SELECT * FROM back
+    SELECT given.* FROM given, (SELECT count(*) FROM locked) l UNION ALL SELECT * FROM back
 ), stopped AS MATERIALIZED (
     SELECT * FROM (
         SELECT a.device_id, a.rule_id, a.first_us, a.recovered_us AS over_us,
@@ -36,9 +41,9 @@ WITH given AS (
     WHERE cause IS NOT NULL OR until IS NOT NULL
 ), held AS (
     INSERT INTO held_case AS h (district_id, device_id, rule_id, grid_id, kind, severity, title, fields, n, first_us,
-                                last_us, endpoint, alert, outage, cause)
+                                last_us, endpoint, alert, outage, of_grid, cause)
     SELECT $1, device_id, rule_id, grid_id, kind, severity, title, fields, n, a.first_us, last_us, endpoint, alert,
-           outage, cause
+           outage, of_grid, cause
     FROM given a JOIN stopped USING (device_id, rule_id)
     WHERE lasting AND recovered_us = 0 -- what is over when the hold is over was not there
     ON CONFLICT (district_id, device_id, rule_id) DO UPDATE SET
@@ -65,11 +70,12 @@ WITH given AS (
       AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id)
 ), fired AS (
     INSERT INTO grid_case AS g (district_id, device_id, rule_id, grid_id, kind, severity, state, title, fields,
-                                first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch, outage)
+                                first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch, outage, of_grid)
     SELECT $1, device_id, rule_id, grid_id, kind, severity, CASE WHEN endpoint IS NULL THEN 1 ELSE 2 END, title, fields,
-           ts_from_us(first_us), ts_from_us(last_us), n, ts_from_us(nullif(recovered_us, 0)), $2, $3, outage
+           ts_from_us(first_us), ts_from_us(last_us), n, ts_from_us(nullif(recovered_us, 0)), $2, $3, outage, of_grid
     FROM a
     WHERE a.fired AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id)
+    ORDER BY device_id, rule_id
     ON CONFLICT (district_id, device_id, rule_id) WHERE state <> 9 DO UPDATE SET
         event_count = g.event_count + excluded.event_count,
         last_seen = greatest(g.last_seen, excluded.last_seen),

@@ -230,7 +230,7 @@ def test_two_devices_change_places(district):
 
 def test_a_device_is_removed_and_comes_back(district):
     before = revision(district)
-    assert district.json_lines("device", "remove", "cam-1") == [{"removed": "cam-1"}]
+    assert district.json_lines("device", "remove", "cam-1") == [{"removed": "cam-1", "cases_closed": 0}]
     assert district.db.value("SELECT rev FROM device WHERE name = 'cam-1' AND removed_at IS NOT NULL") > before
     assert [d["id"] for d in district.json_lines("device", "list")] == ["bin-1", "lid-1"]
     again = district.cmd("device", "remove", "cam-1", check=False)
