@@ -24,6 +24,7 @@ LIBRARIES = [
     (r"curl/", ("sender",)),
     (r"microhttpd", ("http",)),
     (r"pcre2", ("cel",)),
+    (r"openssl/(ssl|err|x509v3)\.h", ("tls",)),
     (r"openssl/", ("crypto",)),
     (r"systemd/", ("ready",)),
     (r"libav(format|codec|util)/|libswscale/", ("look",)),
