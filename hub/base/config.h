@@ -98,7 +98,7 @@ struct config {
 		bool enabled;
 		int64_t processes, threads, memory_bytes;
 		int64_t deadline_us, watch_us;
-		int64_t reach_every_us, keyframe_every_us, picture_every, watch_every_us;
+		int64_t reach_every_us, keyframe_every_us, picture_every, watch_every_us, retry_us;
 		int64_t per_host, per_server, connects_per_s;
 		const struct yaml_node *servers_list, *allow_addresses; /* as the file has them */
 		const char **servers; /* hosts with many streams behind them */

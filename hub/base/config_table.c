@@ -161,6 +161,9 @@ static const struct yaml_field probe_fields[] = {
 	 "Of so many of those, one is decoded and measured; 0: none"},
 	{"watch_every", YAML_T_DURATION, AT(probe.watch_every_us), "2h", 0, 7 * TIMES_DAY, NULL,
 	 "… what frame rate and bit rate it has; 0: only where something is suspicious"},
+	{"retry", YAML_T_DURATION, AT(probe.retry_us), "15s", 100 * TIMES_MS, 10 * TIMES_MIN, NULL,
+	 "A look that fails is repeated after so long, then after twice that; only if these fail, "
+	 "too, is the camera offline"},
 	{"per_host", YAML_T_INT, AT(probe.per_host), "2", 1, 64, NULL,
 	 "Sessions at once at a camera or recorder"},
 	{"per_server", YAML_T_INT, AT(probe.per_server), "32", 1, 1024, NULL,

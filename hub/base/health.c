@@ -15,7 +15,9 @@ static struct part {
 	char why[WHY_MAX + 1];
 } parts[HEALTH_PARTS];
 
-static const char *const part_names[] = {"mqtt", "spool", "database", "engine", "rules", "notify"};
+static const char *const part_names[] = {"mqtt",  "spool",  "database", "engine",
+					 "rules", "notify", "probe"};
+_Static_assert(COUNT_OF(part_names) == HEALTH_PARTS, "each has a name");
 static const char *const state_names[] = {"starting", "ok", "degraded"};
 
 void health_set(enum health_part part, enum health_state state, const char *why)

@@ -2,7 +2,7 @@
 
 #include "times.h"
 
-static const char *const names[PULSE_COUNT] = {"engine", "store"};
+static const char *const names[PULSE_COUNT] = {"engine", "store", "probe"};
 static _Atomic int64_t beats[PULSE_COUNT]; /* 0: not watched */
 static _Thread_local _Atomic int64_t *mine;
 

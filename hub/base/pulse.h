@@ -10,7 +10,7 @@
 
 #include "base.h"
 
-enum pulse { PULSE_ENGINE, PULSE_STORE, PULSE_COUNT };
+enum pulse { PULSE_ENGINE, PULSE_STORE, PULSE_PROBE, PULSE_COUNT };
 
 /* The calling thread is this part from now on, and watched; until pulse_leave. */
 void pulse_enter(enum pulse who);

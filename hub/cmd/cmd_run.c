@@ -12,6 +12,7 @@
 #include "metrics.h"
 #include "mqtt.h"
 #include "notify.h"
+#include "patrol.h"
 #include "ready.h"
 #include "times.h"
 
@@ -56,6 +57,7 @@ struct hub {
 	struct engine *engine;
 	struct notify *notify;
 	struct http *http;
+	struct patrol *patrol;
 	struct mqtt *mqtt;
 	pthread_t main_thread;
 	_Atomic bool fatal, stopping;
@@ -78,6 +80,18 @@ static void on_fatal(void *ctx, const char *why)
 	if (!h->stopping) /* a second signal would end it at once */
 		/* NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c): it sigwaits */
 		pthread_kill(h->main_thread, SIGTERM);
+}
+
+static void on_let_go(void *ctx, const int64_t *ids, size_t n)
+{
+	struct hub *h = ctx;
+	engine_let_go(h->engine, ids, n);
+}
+
+static void on_take_over(void *ctx, struct pg_rows *rule_states)
+{
+	struct hub *h = ctx;
+	engine_take_over(h->engine, rule_states);
 }
 
 static int report_rules(const struct rule_report *report)
@@ -135,6 +149,15 @@ static void reload_endpoints(struct hub *h)
 			  KS("error", e.msg));
 }
 
+static void reload_probe(struct hub *h)
+{
+	struct err e = {0};
+	if (patrol_reload(h->patrol, &e))
+		log_error("run",
+			  KM("the new settings of probe are bad, the old ones stay in force"),
+			  KS("error", e.msg));
+}
+
 static void reload_tokens(struct hub *h)
 {
 	struct err e = {0};
@@ -165,6 +188,9 @@ static int start(struct hub *h, struct err *e)
 		r = notify_start(c, h->rules, e, &h->notify);
 	if (!r)
 		r = engine_start(c, h->spool, h->rules, &hooks, e, &h->engine);
+	struct patrol_hooks looks = {.ctx = h, .let_go = on_let_go, .take_over = on_take_over};
+	if (!r)
+		r = patrol_start(c, h->spool, &looks, e, &h->patrol);
 	if (!r)
 		r = mqtt_start(c, h->spool, e, &h->mqtt);
 	return r;
@@ -173,6 +199,7 @@ static int start(struct hub *h, struct err *e)
 static void stop(struct hub *h)
 {
 	bool let_go = mqtt_stop(h->mqtt);
+	patrol_stop(h->patrol);
 	engine_stop(h->engine, h->fatal ? 0 : DRAIN_US);
 	notify_stop(h->notify);
 	http_stop(h->http);
@@ -220,6 +247,7 @@ static void wait_for_end(struct hub *h, const sigset_t *set)
 		reload_rules(h);
 		reload_endpoints(h);
 		reload_tokens(h);
+		reload_probe(h);
 		ready_reloaded(&h->ready);
 	}
 	h->stopping = true;

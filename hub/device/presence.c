@@ -35,6 +35,7 @@ int presence_load(struct presence *p, int64_t heard_us, struct slice json)
 	p->heard_us = heard_us;
 	for (size_t i = 0; i < sources(p); i++)
 		p->away_us[i] = json_int(json_get(away, source(p, i)->name));
+	p->prober_seen = p->conf->probe.enabled && p->away_us[p->conf->nbrokers];
 	return 0;
 }
 
@@ -42,7 +43,8 @@ void presence_json(const struct presence *p, struct buf *out)
 {
 	buf_putc(out, '{');
 	for (size_t i = 0; i < sources(p); i++) {
-		if (!p->away_us[i])
+		bool never = i == p->conf->nbrokers && !p->prober_seen;
+		if (!p->away_us[i] || never)
 			continue;
 		json_put_key(out, source(p, i)->name);
 		buf_printf(out, "%lld", (long long)p->away_us[i]);
@@ -98,6 +100,7 @@ static int come_back(struct presence *p, size_t i, int64_t at_us, presence_fn fn
 {
 	int64_t from = p->away_us[i] ? p->away_us[i] : p->heard_us;
 	p->away_us[i] = 0;
+	p->prober_seen = p->prober_seen || i == p->conf->nbrokers;
 	return tell(p, source(p, i), PRESENCE_BACK, MIN_OF(from, at_us), at_us, fn, ctx);
 }
 

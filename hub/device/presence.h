@@ -17,6 +17,7 @@ struct presence {
 			   */
 	int64_t away_us[CONFIG_BROKERS_MAX + 1]; /* by broker, and of the prober behind them: away
 						    since; 0 = connected */
+	bool prober_seen; /* it has been there: there are streams to look at */
 };
 
 enum presence_change {

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "engine_hand.h"
 #include "engine_load.h"
 #include "health.h"
 #include "log.h"
@@ -40,6 +41,7 @@ struct engine {
 	bool stopping;
 	int64_t stop_at_us; /* monotonic */
 	_Atomic uint64_t committed_seq;
+	struct engine_hand hand;
 
 	/* the thread's own */
 	struct intake in;
@@ -138,6 +140,8 @@ static int take_changes(struct engine *en)
 		r = apply_changes(en, c);
 		store_changes_free(c);
 	}
+	if (!r && en->begun)
+		r = engine_hand_take(&en->hand, &en->load);
 	return r;
 }
 
@@ -360,6 +364,7 @@ static void engine_free(struct engine *en)
 	intake_done(&en->in);
 	engine_load_done(&en->load);
 	rules_unref(en->new_rules);
+	engine_hand_done(&en->hand);
 	pthread_cond_destroy(&en->wake);
 	pthread_mutex_destroy(&en->lock);
 	free(en);
@@ -387,6 +392,7 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 		return err_set(e, -ENOMEM, "out of memory");
 	times_cond_init(&en->wake);
 	pthread_mutex_init(&en->lock, NULL);
+	engine_hand_init(&en->hand);
 	en->conf = conf;
 	en->hooks = *hooks;
 	en->spool = spool;
@@ -405,6 +411,16 @@ int engine_start(const struct config *conf, struct spool *spool, struct rules *r
 	}
 	*ret = en;
 	return 0;
+}
+
+void engine_take_over(struct engine *en, struct pg_rows *rule_states)
+{
+	engine_hand_over(&en->hand, rule_states);
+}
+
+void engine_let_go(struct engine *en, const int64_t *ids, size_t n)
+{
+	engine_hand_away(&en->hand, ids, n);
 }
 
 void engine_use_rules(struct engine *en, struct rules *rules)

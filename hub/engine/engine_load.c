@@ -83,6 +83,16 @@ static int restore_rule_state(struct engine_load *ld, const struct pg_rows *rows
 	return intake_restore(ld->in, &saved, d, times_now_us());
 }
 
+/* What no device is known of is another's to forget. */
+int engine_load_taken(struct engine_load *ld, const struct pg_rows *rows)
+{
+	int r = 0;
+	for (size_t i = 0; !r && i < pg_count(rows); i++)
+		if (registry_device(ld->in->registry, pg_i64(rows, i, 0)))
+			r = restore_rule_state(ld, rows, i);
+	return r;
+}
+
 int engine_load_states(struct engine_load *ld, const struct store_changes *c)
 {
 	ld->in->district_id = c->district_id;

@@ -32,4 +32,7 @@ must_check int engine_load_memories(struct engine_load *ld, const struct store_c
  * lack. Reading goes on behind it. */
 must_check int engine_load_tail(struct engine_load *ld);
 
+/* States that another hub has had (rows of store_rule_states.sql). */
+must_check int engine_load_taken(struct engine_load *ld, const struct pg_rows *rows);
+
 #endif

@@ -106,9 +106,9 @@ must_check int rule_states_watch(struct rule_states *s, const struct device *d,
 must_check int rule_states_tick(struct rule_states *s, int64_t now_us, anomaly_fn fn, void *ctx);
 /* The time at which the next hold runs out; INT64_MAX if there is none. */
 int64_t rule_states_next(const struct rule_states *s);
-/* A device left the registry: its states go. */
+/* A device left the registry: its states go. let_go: another hub's now, the database's stay. */
 void rule_states_forget(struct rule_states *s, const struct device *d);
-
+void rule_states_let_go(struct rule_states *s, const struct device *d);
 /* Hand every state that changed since the last call to fn (PHASE_OK = delete it), in key order. */
 typedef int (*rule_saved_fn)(void *ctx, const struct rule_saved *saved);
 must_check int rule_states_take_dirty(struct rule_states *s, rule_saved_fn fn, void *ctx);

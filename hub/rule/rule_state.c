@@ -261,6 +261,22 @@ void rule_states_forget(struct rule_states *s, const struct device *d)
 	*rec = (struct device_rec){0};
 }
 
+void rule_states_let_go(struct rule_states *s, const struct device *d)
+{
+	if (d->slot >= s->ndevices)
+		return;
+	struct state **at = &s->devices[d->slot].first;
+	while (*at) {
+		struct state *st = *at;
+		if (st->dirty_at) { /* still to be saved */
+			at = &st->next;
+			continue;
+		}
+		*at = st->next;
+		state_free(s, st);
+	}
+}
+
 /* ---- life, and a change of rules ---- */
 
 struct rule_states *rule_states_new(void)

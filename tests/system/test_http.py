@@ -39,7 +39,7 @@ def test_health_names_every_part(hub):
     answer, text = request(hub, "GET", "/health")
     health = json.loads(text)
     assert answer.getheader("Content-Type") == "application/json"
-    assert set(health["parts"]) == {"mqtt", "spool", "database", "engine", "rules", "notify"}
+    assert set(health["parts"]) == {"mqtt", "spool", "database", "engine", "rules", "notify", "probe"}
     for part in health["parts"].values():
         assert part["status"] in ("ok", "starting", "degraded")
     assert answer.status == (503 if health["status"] == "degraded" else 200)

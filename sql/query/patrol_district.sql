@@ -1,0 +1,1 @@
+SELECT id FROM district WHERE name = $1

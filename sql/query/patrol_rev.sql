@@ -1,0 +1,1 @@
+SELECT registry_rev FROM district WHERE id = $1
