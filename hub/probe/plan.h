@@ -28,9 +28,10 @@
  * could not be connected, or as many of those at keyframes failed; streams of one host that cannot
  * be connected count once. It has settled when three quarters of what came in doubt have shown a
  * picture again (not before a minute); or, while the canary (if there is one) is well, 6 minutes
- * after it began if streams of three hosts have shown pictures in the last 5, after 30 minutes if
- * not (1.2 keyframe periods, but a minute at least, and five times that): then what still fails is
- * believed. So a district without power is unknown for 6 minutes, and offline from then on.
+ * after it began if streams of three hosts have shown pictures in the last 5, and have done so for
+ * 2, after 30 minutes if not (1.2 keyframe periods, but a minute at least, and five times that):
+ * then what still fails is believed. So a district without power is unknown for 6 minutes, and
+ * offline from then on.
  *
  * Too much to do. Earliest due first, whatever its depth, but reach looks only when nothing else is
  * due, and what is a minute late is not watched; each look's period begins when it ends. So all

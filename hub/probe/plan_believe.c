@@ -121,6 +121,7 @@ static void judge_spoilt(struct plan *p, uint32_t i, int64_t t)
 		row_again(p, i, t, s->voids);
 		return;
 	}
+	s->fails = 0;
 	if (s->state != PROBE_UNKNOWN || s->cause != PROBE_PROBER)
 		plan_believe(p, i, PROBE_UNKNOWN, s->step, PROBE_PROBER,
 			     plan_fault(p) ? PLAN_SAY_NOTHING : PLAN_SAY);
@@ -203,17 +204,17 @@ static void judge_reach(struct plan *p, uint32_t i, const struct probe_result *r
 	}
 }
 
-/* It stands nowhere yet, or its host is not to be looked at any more but by its scout. */
+/* What is left to do: the host may have to be tried, and the row must stand somewhere. */
 static void judge_place(struct plan *p, uint32_t i, int64_t t)
 {
 	struct plan_row *s = plan_row(p, i);
 	struct plan_host *o = plan_host(p, s->host);
-	if (s->where == PLAN_IDLE && plan_base(p))
-		plan_row_due(p, i, p->due.at[i]); /* a reach look leaves its time as it was */
 	if (o->state == PLAN_UP && o->unreached >= PLAN_CHANNELS)
 		plan_host_try(p, s->host, 0, t);
 	if (o->state != PLAN_UP && o->scout == PLAN_NONE)
 		plan_host_scout(p, s->host, t + plan_retry(p, p->hosts.key[s->host], o->round, 1));
+	if (s->where == PLAN_IDLE && plan_base(p))
+		plan_row_due(p, i, p->due.at[i]); /* a reach look leaves its time as it was */
 }
 
 void plan_judge(struct plan *p, uint32_t i, const struct probe_result *r, bool suspect, int64_t t)
@@ -222,8 +223,10 @@ void plan_judge(struct plan *p, uint32_t i, const struct probe_result *r, bool s
 	struct plan_host *o = plan_host(p, s->host);
 	enum verdict v = verdict_of(r);
 	bool scout = o->scout == i;
-	if (scout)
+	if (scout) {
 		o->scout = PLAN_NONE;
+		p->due.at[i] = o->scout_own_t;
+	}
 	if (v != SPOILT)
 		plan_host_heard(p, i, v != BAD || r->step >= PROBE_CONNECTED, t);
 	if (s->depth == PROBE_REACH)

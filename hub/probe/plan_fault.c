@@ -15,16 +15,21 @@ void plan_doubt(struct plan *p, uint32_t i, enum plan_say say)
 	p->flips.peak = MAX_OF(p->flips.peak, p->doubted);
 }
 
-/* What became offline within the last minute is withdrawn; what failed since is in doubt. */
+/* What became offline within the last minute is withdrawn, and judged anew; what failed since is in
+ * doubt. */
 static void fault_doubt_row(struct plan *p, uint32_t i, bool forget)
 {
 	struct plan_row *s = plan_row(p, i);
 	bool failing = s->fails || plan_host(p, s->host)->state == PLAN_TRYING;
-	if (s->state == PROBE_OFFLINE && s->since_us > p->now - PLAN_FLIP_US)
+	if (s->state == PROBE_OFFLINE) {
+		if (s->since_us <= p->now - PLAN_FLIP_US)
+			return;
 		plan_doubt(p, i, PLAN_SAY);
-	else if (s->state == PROBE_ONLINE && failing)
+		s->fails = 0;
+	} else if (s->state == PROBE_ONLINE && failing) {
 		plan_doubt(p, i, PLAN_SAY_NOTHING);
-	if (forget && s->state != PROBE_OFFLINE)
+	}
+	if (forget)
 		s->fails = 0;
 }
 
@@ -40,7 +45,6 @@ static void fault_begin(struct plan *p, bool forget)
 		fault_doubt_row(p, i, forget);
 		if (folded && s->doubted && o->state == PLAN_DOWN) {
 			o->state = PLAN_TRYING;
-			o->tries = PLAN_TRIES;
 			p->hosts_down--;
 		}
 		if (forget && o->state == PLAN_TRYING)
@@ -65,10 +69,19 @@ static struct plan_flip *flips_slot(struct plan *p, int64_t t)
 	return &p->flips.slot[slot % PLAN_FLIP_SLOTS];
 }
 
+/* How long it lasts at least while others show pictures. */
+static int64_t flips_wait(const struct plan *p)
+{
+	return MAX_OF(PLAN_MIN, plan_base(p) / 5 * 6);
+}
+
 /* Its own place, or that of the oldest. */
 static void flips_shown(struct plan *p, uint32_t h, int64_t t)
 {
 	size_t place = 0;
+	if (t - p->flips.picture_t > flips_wait(p) / 6 * 5)
+		p->flips.flow_t = t;
+	p->flips.picture_t = t;
 	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++) {
 		if (p->flips.shown[k].host == h) {
 			place = k;
@@ -126,17 +139,25 @@ void plan_fault_bad(struct plan *p, uint32_t i, bool connected, bool reach, int6
 	fault_begin(p, false);
 }
 
+/* Others do show pictures, and not only since a moment ago: then looks are still under way that
+ * began while nothing worked. */
+static bool flips_others_show(const struct plan *p, int64_t t)
+{
+	int64_t wait = flips_wait(p);
+	bool shown = t - p->flips.flow_t >= wait / 3;
+	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++)
+		shown = shown && p->flips.shown[k].host != PLAN_NONE &&
+			p->flips.shown[k].t > t - wait / 6 * 5;
+	return shown;
+}
+
 void plan_fault_settle(struct plan *p, int64_t t)
 {
 	if (!p->flips.many || p->canaries_bad)
 		return;
-	int64_t wait = MAX_OF(PLAN_MIN, plan_base(p) / 5 * 6), age = t - p->flips.began_t;
-	bool shown = true;
-	for (size_t k = 0; k < COUNT_OF(p->flips.shown); k++)
-		shown = shown && p->flips.shown[k].host != PLAN_NONE &&
-			p->flips.shown[k].t > t - wait / 6 * 5;
+	int64_t wait = flips_wait(p), age = t - p->flips.began_t;
 	bool back = age >= PLAN_MIN && p->doubted <= p->flips.peak / 4;
-	if (!back && !(shown && age >= wait) && age < 5 * wait)
+	if (!back && !(age >= wait && flips_others_show(p, t)) && age < 5 * wait)
 		return;
 	p->flips.many = false;
 	flips_clear(p);

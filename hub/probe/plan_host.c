@@ -101,8 +101,11 @@ void plan_host_back(struct plan *p, uint32_t h, int64_t t)
 		struct plan_row *s = plan_row(p, i);
 		if (down)
 			s->backoff = 0;
-		if (s->where == PLAN_PARKED || (down && s->where != PLAN_AWAY))
-			plan_row_due(p, i, t + plan_spread(p->rows.key[i], s->round, window));
+		int64_t at = t + plan_spread(p->rows.key[i], s->round, window);
+		if (down && s->where != PLAN_AWAY)
+			plan_row_due(p, i, at);
+		else if (s->where == PLAN_PARKED) /* a retry keeps its time */
+			plan_row_due(p, i, MAX_OF(at, p->due.at[i]));
 	}
 	plan_host_admit(p, h);
 }
@@ -114,8 +117,10 @@ void plan_host_scout(struct plan *p, uint32_t h, int64_t at)
 	while (i != PLAN_NONE && plan_row(p, i)->where == PLAN_AWAY)
 		i = plan_row(p, i)->next;
 	o->scout = i;
-	if (i != PLAN_NONE)
-		plan_row_due(p, i, at);
+	if (i == PLAN_NONE)
+		return;
+	o->scout_own_t = p->due.at[i];
+	plan_row_due(p, i, at);
 }
 
 void plan_host_try(struct plan *p, uint32_t h, int tries, int64_t at)
@@ -130,7 +135,7 @@ void plan_host_presume(struct plan *p, uint32_t h, int64_t t)
 {
 	struct plan_host *o = plan_host(p, h);
 	o->state = PLAN_DOWN;
-	o->tries = PLAN_TRIES;
+	o->tries = 0; /* rows that were not so believed are not yet offline with it */
 	o->backoff = 0;
 	p->hosts_down++;
 	plan_host_scout(p, h, t + plan_spread(p->hosts.key[h], 1, 4 * p->conf.retry_us));
@@ -166,7 +171,7 @@ void plan_host_failed(struct plan *p, uint32_t h, const struct probe_result *r, 
 	}
 	if (p->flips.many)
 		host_doubt(p, h);
-	if (o->state == PLAN_TRYING && o->tries < PLAN_TRIES && ++o->tries < PLAN_TRIES) {
+	if (o->tries < PLAN_TRIES && ++o->tries < PLAN_TRIES) {
 		plan_host_scout(p, h, t + plan_retry(p, key, round, o->tries));
 		return;
 	}

@@ -5,8 +5,10 @@ void plan_row_due(struct plan *p, uint32_t i, int64_t at)
 	struct plan_row *s = plan_row(p, i);
 	struct plan_host *h = plan_host(p, s->host);
 	plan_row_leave(p, i);
-	if (h->state != PLAN_UP && h->scout == PLAN_NONE)
+	if (h->state != PLAN_UP && h->scout == PLAN_NONE) {
 		h->scout = i;
+		h->scout_own_t = at;
+	}
 	s->round++;
 	p->due.at[i] = at;
 	s->where = PLAN_PARKED;

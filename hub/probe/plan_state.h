@@ -63,6 +63,7 @@ enum plan_host_state { PLAN_UP, PLAN_TRYING, PLAN_DOWN };
 
 struct plan_host {
 	int64_t reached_t;
+	int64_t scout_own_t;		/* when the scout is due for itself */
 	uint32_t first;			/* its rows */
 	uint32_t wait_first, wait_last; /* those that wait for a session */
 	uint32_t channels, away;	/* rows; looks under way */
@@ -90,7 +91,8 @@ struct plan_flips {
 	struct plan_flip slot[PLAN_FLIP_SLOTS]; /* of the last minute */
 	bool many;
 	int64_t began_t;
-	size_t peak; /* of rows in doubt since then */
+	size_t peak;		   /* of rows in doubt since then */
+	int64_t picture_t, flow_t; /* the last picture, and the first without a long gap since */
 	struct {
 		uint32_t host;
 		int64_t t;

@@ -46,10 +46,11 @@ static const struct {
 
 struct sim_stream {
 	int64_t id, first_fail, begun,
-		decided; /* the last look's begin; the last keyframe look's */
-	uint32_t host;
+		decided;     /* the last look's begin; the last keyframe look's */
+	uint32_t host, slot; /* slot: the host its look is under way at */
 	uint8_t mode, depth, met;
-	bool in, away, canary, suspect, snapshot;
+	bool in, away, canary, suspect;
+	bool stale; /* the look under way is of what it was before */
 	uint32_t fails, looks;
 	uint8_t believed; /* enum probe_state */
 	uint8_t cause;
@@ -130,15 +131,16 @@ static inline int sim_put(struct sim *w, uint32_t i, uint32_t host, const struct
 	int r = plan_put(w->p, &ps, b, w->now);
 	if (r)
 		return r;
-	if (!s->in || s->host != host)
+	if (!s->in || s->host != host) {
 		s->fails = 0;
+		s->stale = s->away;
+	}
 	if (!s->in) {
 		s->believed = b ? (uint8_t)b->state : PROBE_UNKNOWN;
 		s->decided = w->now;
 	}
 	s->in = true;
-	if (!s->away)
-		s->host = host;
+	s->host = host;
 	return 0;
 }
 
@@ -197,7 +199,7 @@ static inline void sim_start(struct sim *w, const struct plan_look *look)
 	SIM_CHECK(!look->snapshot || look->depth >= PROBE_PICTURE);
 	s->away = true;
 	s->depth = (uint8_t)look->depth;
-	s->snapshot = look->snapshot;
+	s->slot = s->host;
 	s->met = s->mode;
 	s->begun = w->now;
 	s->looks++;
@@ -231,7 +233,7 @@ static inline void sim_answer(struct sim *w, uint32_t i)
 	struct sim_stream *s = &w->s[i];
 	struct probe_result r;
 	struct plan_belief b;
-	bool was_in = s->in;
+	bool was_in = s->in && !s->stale;
 	memset(&r, 0, offsetof(struct probe_result, detail));
 	r.id = s->id;
 	r.depth = s->depth;
@@ -244,8 +246,8 @@ static inline void sim_answer(struct sim *w, uint32_t i)
 		r.cause = PROBE_CAUSE_NONE;
 	}
 	plan_heap_drop(&w->answers, i);
-	s->away = false;
-	w->h[s->host].away -= !s->canary;
+	s->away = s->stale = false;
+	w->h[s->slot].away -= !s->canary;
 	w->away--;
 	w->results++;
 	if (w->abandon_every && w->results % w->abandon_every == 0) {
