@@ -60,7 +60,8 @@ struct config {
 		const char *conninfo, *password_file;
 		bool migrate;
 		int64_t timeout_us;
-		int64_t keep_readings_us, keep_deliveries_us;
+		int64_t keep_readings_us, keep_deliveries_us, keep_cases_us;
+		int64_t backup_every_us; /* 0 = by other means: nobody looks */
 	} database;
 	struct {
 		const char *dir;

@@ -59,6 +59,10 @@ static const struct yaml_field database_fields[] = {
 	{"keep_deliveries", YAML_T_DURATION, AT(database.keep_deliveries_us), "365d", TIMES_DAY,
 	 YEARS(100), NULL,
 	 "Attempts to deliver alerts, and dead letters, older than this are forgotten"},
+	{"keep_cases", YAML_T_DURATION, AT(database.keep_cases_us), "3650d", TIMES_DAY, YEARS(100),
+	 NULL, "Cases closed longer ago than this are dropped with their history"},
+	{"backup_every", YAML_T_DURATION, AT(database.backup_every_us), "2d", 0, YEARS(1), NULL,
+	 "gridhub doctor warns when the last gridhub backup is older; 0 = others make backups"},
 };
 
 static const struct yaml_field spool_fields[] = {

@@ -60,12 +60,17 @@ static void say_progress(struct backup *b)
 		(unsigned long long)(b->copy ? spool_copy_bytes(b->copy) >> 20 : 0));
 }
 
+static struct pg_conf conf_of(const struct backup *b)
+{
+	return (struct pg_conf){.conninfo = b->conf->database.conninfo,
+				.password_file = b->conf->database.password_file,
+				.app_name = "gridhub backup",
+				.timeout_us = b->conf->database.timeout_us};
+}
+
 static int take_snapshot(struct backup *b, struct err *e)
 {
-	struct pg_conf pc = {.conninfo = b->conf->database.conninfo,
-			     .password_file = b->conf->database.password_file,
-			     .app_name = "gridhub backup",
-			     .timeout_us = b->conf->database.timeout_us};
+	struct pg_conf pc = conf_of(b);
 	int r = pg_open(&pc, e, &b->pg);
 	if (!r)
 		r = pg_script(b->pg, sql_queries[SQL_BACKUP_BEGIN].text, e);
@@ -220,6 +225,27 @@ static void print_result(const struct backup *b, uint64_t cursor)
 	printf("%s}\n", buf_str(&line));
 }
 
+/* For doctor and metrics; the backup is good without it. By a connection of its own: the snapshot's
+ * has stood idle for as long as the dump took. */
+static void record(const struct backup *b)
+{
+	struct err e = {0};
+	auto_pg struct pg *p = NULL;
+	char folder[PATH_MAX];
+	struct pg_conf pc = conf_of(b);
+	const char *whole = realpath(b->o->dir, folder);
+	struct pg_arg args[] = {PGA_STR(b->conf->district), PGA_I(b->snapshot_us),
+				PGA_STR(whole ? whole : b->o->dir),
+				PGA_I((int64_t)(backup_bytes(b->database) + b->copied.bytes))};
+	int r = pg_open(&pc, &e, &p);
+	if (!r)
+		r = pg_query(p, SQL_BACKUP_RECORD, args, COUNT_OF(args), &e, NULL);
+	if (r)
+		fprintf(stderr,
+			"gridhub: the backup is good, but the database could not note it: %s\n",
+			e.msg);
+}
+
 static int make(struct backup *b, struct err *e)
 {
 	uint64_t cursor = 0;
@@ -244,6 +270,8 @@ static int make(struct backup *b, struct err *e)
 	if (r)
 		return r;
 	snprintf(b->database, sizeof b->database, "%s/database", b->o->dir);
+	if (b->snapshot)
+		record(b);
 	print_result(b, cursor);
 	return 0;
 }

@@ -18,7 +18,8 @@ static const char help[] =
 	"it: configuration,\n"
 	"rules and holidays, the spool and its disk, the running hub, the database (clock, schema, "
 	"settings, connections,\n"
-	"partitions), what came in and what was turned away, alerts, brokers (can they be reached, "
+	"partitions, age of the last backup), what came in and what was turned away, alerts, "
+	"brokers (can they be reached, "
 	"what did they drop) and\n"
 	"receivers (name, address, certificate, disabled, dead letters). Changes nothing, sends "
 	"nothing to a receiver, and\n"
@@ -109,9 +110,9 @@ static int examine(const char *config_path)
 {
 	/* The database before what needs it; what is slow comes last. */
 	static void (*const checks[])(struct doctor *) = {
-		doctor_rules,	   doctor_spool,   doctor_hub,	     doctor_database,
-		doctor_server,	   doctor_schema,  doctor_traffic,   doctor_alerts,
-		doctor_partitions, doctor_brokers, doctor_endpoints,
+		doctor_rules,	   doctor_spool,  doctor_hub,	  doctor_database,
+		doctor_server,	   doctor_schema, doctor_traffic, doctor_alerts,
+		doctor_partitions, doctor_backup, doctor_brokers, doctor_endpoints,
 	};
 	struct doctor d = {0};
 	struct err e = {0};

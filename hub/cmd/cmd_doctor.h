@@ -41,6 +41,7 @@ void doctor_schema(struct doctor *d);
 void doctor_partitions(struct doctor *d);
 void doctor_traffic(struct doctor *d);
 void doctor_alerts(struct doctor *d);
+void doctor_backup(struct doctor *d);
 /* cmd_doctor_net.c */
 void doctor_brokers(struct doctor *d);
 void doctor_endpoints(struct doctor *d);

@@ -173,6 +173,23 @@ void doctor_partitions(struct doctor *d)
 			   "%lld days are older than database.keep_readings", (long long)expired);
 }
 
+void doctor_backup(struct doctor *d)
+{
+	char age[TIMES_DURATION_MAX];
+	struct pg_arg args[] = {PGA_I(d->district_id)};
+	if (!d->district_id || !d->conf->database.backup_every_us)
+		return;
+	auto_rows struct pg_rows *rows = ask(d, "backup", SQL_STORE_LAST_BACKUP, args, 1);
+	if (!rows)
+		return;
+	int64_t at = pg_i64(rows, 0, 0), us = MAX_OF(times_now_us() - at, (int64_t)0);
+	times_format_duration(us / TIMES_MIN * TIMES_MIN, age);
+	doctor_say(d, at && us <= d->conf->database.backup_every_us ? DOCTOR_OK : DOCTOR_WARN,
+		   "backup", "",
+		   "gridhub backup, each night; if others make backups: database.backup_every: 0",
+		   at ? "the last one is %s old" : "none was made by gridhub backup%.0s", age);
+}
+
 /* ---- traffic ---- */
 
 static void say_last(struct doctor *d, const struct pg_rows *rows)

@@ -1,6 +1,7 @@
 #include "store_keep.h"
 
 #include "log.h"
+#include "metrics.h"
 #include "times.h"
 
 #define HOUSEKEEPING_US TIMES_HOUR
@@ -43,6 +44,7 @@ static const struct old_rows {
 	{SQL_STORE_FORGET_RULES, KEEP(database.keep_readings_us), "what rules do not need"},
 	{SQL_STORE_FORGET_DELIVERIES, KEEP(database.keep_deliveries_us), "attempts to deliver"},
 	{SQL_STORE_FORGET_DEAD, KEEP(database.keep_deliveries_us), "dead letters"},
+	{SQL_STORE_FORGET_CASES, KEEP(database.keep_cases_us), "closed cases"},
 #undef KEEP
 };
 
@@ -67,6 +69,16 @@ static int forget(struct pg *p, const struct config *conf, int64_t district_id,
 	return r;
 }
 
+static int note_backup(struct pg *p, int64_t district_id, struct err *e)
+{
+	auto_rows struct pg_rows *rows = NULL;
+	struct pg_arg args[] = {PGA_I(district_id)};
+	int r = pg_query(p, SQL_STORE_LAST_BACKUP, args, COUNT_OF(args), e, &rows);
+	if (!r)
+		metric_set(M_BACKUP_AT, (uint64_t)(pg_i64(rows, 0, 0) / TIMES_SEC));
+	return r;
+}
+
 int store_keep_chores(struct store_keep *k, struct pg *p, const struct config *conf,
 		      int64_t district_id, struct err *e)
 {
@@ -84,5 +96,5 @@ int store_keep_chores(struct store_keep *k, struct pg *p, const struct config *c
 		r = pg_query(p, SQL_STORE_RETENTION, args, COUNT_OF(args), e, NULL);
 	for (size_t i = 0; !r && i < COUNT_OF(old_rows); i++)
 		r = forget(p, conf, district_id, &old_rows[i], e);
-	return r;
+	return r ? r : note_backup(p, district_id, e);
 }

@@ -50,11 +50,13 @@ def test_all_is_well(make_hub, receiver, publisher, own_postgres, make_database)
     hub.wait_part("mqtt", "ok")
     publisher.publish(topic_of("bin-1"), {"fill_pct": 20})
     wait_until(lambda: hub.db.value("SELECT count(*) FROM device_state") == 1)
+    hub.cmd("backup", hub.dir / "backup")
     found = doctor(hub)
     bad = [f for f in found if f["status"] != "ok"]
     assert not bad
     for check in ("config", "rules", "spool", "disk", "hub", "database", "clock", "connections", "settings", "schema",
-                  "readings", "devices", "rejected", "unknown", "alerts", "partitions", "broker", "endpoint"):
+                  "readings", "devices", "rejected", "unknown", "alerts", "partitions", "backup", "broker",
+                  "endpoint"):
         assert found.of(check), check
     assert not receiver.seen
 

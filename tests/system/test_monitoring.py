@@ -21,6 +21,7 @@ HUB = '{job="gridhub",instance="hub:8470"}'
 # What a hub that is well looks like over three hours, a sample a minute: 600 messages a minute, some cases, each told.
 WELL = {
     "up": "1x180", "process_start_time_seconds": "1000x180",
+    "gridhub_last_backup_timestamp_seconds": "0x180",  # the tests' clock begins at 0
     "gridhub_mqtt_messages_total": "0+600x180", "gridhub_readings_total": "0+600x180", "gridhub_spool_records_total": "0+600x180",
     "gridhub_batches_total": "0+60x180", "gridhub_batch_retries_total": "0x180", "gridhub_mqtt_held_total": "0x180",
     "gridhub_mqtt_connections_lost_total": "0x180", "gridhub_spool_backlog_records": "5x180", "gridhub_spool_refused_total": "0x180",
@@ -45,6 +46,7 @@ FAULTS = {
     "GridhubNothingComesIn": {"gridhub_mqtt_messages_total": "0+600x60 36000x120", "gridhub_unknown_device_messages_total": "0x180",
                               'gridhub_messages_rejected_total{reason="json"}': "0x180"},
     "GridhubPartDegraded": {'gridhub_part_degraded{part="database"}': "0x60 1x120"},
+    "GridhubBackupOld": {"gridhub_last_backup_timestamp_seconds": "-200000x180"},
     "GridhubRestarts": {"process_start_time_seconds": "1000x60 1000+300x120"},
     "GridhubBacklog": {"gridhub_spool_backlog_records": "5x60 100000+600x120"},
     "GridhubHeldBack": {"gridhub_mqtt_held_total": "0x150 1x30"},
@@ -161,6 +163,8 @@ def prometheus(folder):
 
 def test_a_real_prometheus_answers_each_question(make_hub, publisher, receiver, prometheus):
     hub = make_hub(grids=GRIDS, devices=DEVICES, rules=RULES, receiver=receiver)
+    hub.cmd("backup", hub.dir / "backup")
+    hub.restart()  # it looks for the age of the last backup at its start, and each hour
     page = hub.get("/metrics")[1]
     checked = promtool("check", "metrics", input=page)
     assert checked.returncode == 0 and not checked.stderr, checked.stdout + checked.stderr
