@@ -28,17 +28,26 @@ uint64_t metric_get(enum metric m)
 	return atomic_load_explicit(&value[m], memory_order_relaxed);
 }
 
+static void write_value(struct buf *out, const struct metric_info *m, uint64_t v)
+{
+	bool ms = strcmp(m->type, "gauge_ms") == 0;
+	buf_puts(out, m->name);
+	if (m->labels[0])
+		buf_printf(out, "{%s}", m->labels);
+	if (ms)
+		buf_printf(out, " %" PRIu64 ".%03" PRIu64 "\n", v / 1000, v % 1000);
+	else
+		buf_printf(out, " %" PRIu64 "\n", v);
+}
+
 void metrics_write(struct buf *out)
 {
 	for (size_t i = 0; i < METRIC_COUNT; i++) {
-		if (i == 0 || strcmp(info[i].name, info[i - 1].name) != 0)
-			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", info[i].name, info[i].help,
-				   info[i].name, info[i].type);
-		if (info[i].labels[0])
-			buf_printf(out, "%s{%s} %" PRIu64 "\n", info[i].name, info[i].labels,
-				   metric_get((enum metric)i));
-		else
-			buf_printf(out, "%s %" PRIu64 "\n", info[i].name,
-				   metric_get((enum metric)i));
+		const struct metric_info *m = &info[i];
+		int type = (int)strcspn(m->type, "_");
+		if (i == 0 || strcmp(m->name, info[i - 1].name) != 0)
+			buf_printf(out, "# HELP %s %s\n# TYPE %s %.*s\n", m->name, m->help, m->name,
+				   type, m->type);
+		write_value(out, m, metric_get((enum metric)i));
 	}
 }

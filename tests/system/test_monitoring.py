@@ -32,7 +32,10 @@ WELL = {
     'gridhub_messages_rejected_total{reason="json"}': "0+1x180", 'gridhub_webhook_attempts_total{result="accepted"}': "0+5x180",
     'gridhub_webhook_attempts_total{result="retry"}': "0+1x180", 'gridhub_rule_reloads_total{result="refused"}': "0x180",
     'gridhub_endpoint_reloads_total{result="refused"}': "0x180", 'gridhub_part_degraded{part="database"}': "0x180",
-    'gridhub_part_degraded{part="mqtt"}': "0x180",
+    'gridhub_part_degraded{part="mqtt"}': "0x180", 'gridhub_probe_streams{state="online"}': "100x180",
+    'gridhub_probe_streams{state="offline"}': "2x180", "gridhub_probe_at_fault": "0x180", "gridhub_probe_late_seconds": "0x180",
+    'gridhub_probe_workers_lost_total{reason="hung"}': "0x180", "gridhub_probe_changes_lost_total": "0x180",
+    "gridhub_probe_readings_lost_total": "0x180",
 }
 # What is different when the alert must fire, at the latest 100 minutes after it began at minute 60.
 FAULTS = {
@@ -59,10 +62,16 @@ FAULTS = {
     "GridhubRuleErrors": {"gridhub_rule_errors_total": "0x60 0+1x120"},
     "GridhubReloadRefused": {'gridhub_endpoint_reloads_total{result="refused"}': "0x150 1x30"},
     "GridhubAdapterQuiet": {"gridhub_silence_stalled_total": "0x150 1x30"},
+    "GridhubCamerasOffline": {'gridhub_probe_streams{state="offline"}': "2x60 40x120"},
+    "GridhubProberAtFault": {"gridhub_probe_at_fault": "0x60 1x120"},
+    "GridhubProberLate": {"gridhub_probe_late_seconds": "0x60 0+10x120"},
+    "GridhubProberDies": {'gridhub_probe_workers_lost_total{reason="hung"}': "0x60 0+1x120"},
+    "GridhubProberCannotWrite": {"gridhub_probe_changes_lost_total": "0x150 1x30"},
     "GridhubReceiverFails": {"gridhub_receivers_failing": "0x60 2x120"},
     "GridhubAlertsPileUp": {"gridhub_outbox_pending": "3x60 2000x120"},
 }
-ALSO = {"rules are refused": ("GridhubReloadRefused", {'gridhub_rule_reloads_total{result="refused"}': "0x150 1x30"})}
+ALSO = {"readings are lost": ("GridhubProberCannotWrite", {"gridhub_probe_readings_lost_total": "0x150 1x30"}),
+        "rules are refused": ("GridhubReloadRefused", {'gridhub_rule_reloads_total{result="refused"}': "0x150 1x30"})}
 AT = "160m"
 
 
