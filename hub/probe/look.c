@@ -150,24 +150,10 @@ static int (*const kinds[])(struct job *j) = {[LOOK_RTSP] = look_rtsp,
 
 /* ---- all of it ---- */
 
-/* A picture that the deadline, or the end, cut off right behind its last byte is there. */
-static void take_rest(struct job *j)
-{
-	struct probe_result *r = j->run.r;
-	bool late = !j->run.failed || r->cause == PROBE_NO_KEYFRAME;
-	if (late && look_stream_flush(&j->stream) == 0 && j->stream.over) {
-		j->run.failed = false;
-		r->cause = PROBE_CAUSE_NONE;
-		r->detail[0] = 0;
-	}
-}
-
 static void conclude(struct job *j, int rc)
 {
 	struct probe_result *r = j->run.r;
 	enum probe_step wanted = r->depth == PROBE_REACH ? PROBE_CONNECTED : PROBE_GOT_KEYFRAME;
-	if (r->depth != PROBE_REACH && rc)
-		take_rest(j);
 	if (rc == 1 && !j->run.failed && r->step < wanted)
 		look_fail_closed(&j->run, 0);
 	if (j->run.failed)

@@ -19,14 +19,25 @@ static _Thread_local struct hearing {
 	char said[200]; /* by the server */
 } hearing;
 
+/* What it says on the way, and how far that is. */
+static const struct {
+	const char *said;
+	enum probe_step step;
+} steps[] = {
+	{"Successfully connected", PROBE_CONNECTED},
+	{"Creating stream", PROBE_AUTHORISED},
+	{"Sending play command", PROBE_SESSION},
+};
+
 static void hear(void *ctx, int level, const char *fmt, va_list ap)
 {
 	(void)ctx;
-	if (!hearing.run || level > AV_LOG_VERBOSE)
+	if (!hearing.run || level > AV_LOG_DEBUG)
 		return;
-	if (strncmp(fmt, "Successfully connected", 22) == 0)
-		look_step(hearing.run, PROBE_CONNECTED);
-	else if (strncmp(fmt, "Server error: ", 14) == 0)
+	for (size_t i = 0; i < COUNT_OF(steps); i++)
+		if (strncmp(fmt, steps[i].said, strlen(steps[i].said)) == 0)
+			look_step(hearing.run, steps[i].step);
+	if (strncmp(fmt, "Server error: ", 14) == 0)
 		vsnprintf(hearing.said, sizeof hearing.said, fmt, ap);
 }
 
@@ -86,7 +97,7 @@ static int refused(struct look_run *run, int error)
 	if (run->calls > CALLS_MAX)
 		return look_fail(run, PROBE_OFFLINE, PROBE_TOO_BIG, -E2BIG,
 				 "it talks without end, and does not answer");
-	if (error == AVERROR_EXIT)
+	if (look_left_us(run) <= LEAD_US) /* its handshake calls that an I/O error */
 		return look_fail_late(run);
 	if (run->r->step < PROBE_CONNECTED)
 		return look_fail(run, PROBE_OFFLINE, PROBE_REFUSED, -ECONNREFUSED, "%s",
