@@ -1,19 +1,51 @@
 /* gridhub probe: look at video streams from here and now; `--worker` is what the hub starts. */
+#include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "cmd_probe.h"
 #include "look.h"
 #include "times.h"
 
+#define LIST_MAX ((size_t)16 << 20) /* bytes of a file of URLs */
+#define AT_ONCE_MAX 256
+#define STACK ((size_t)256 << 10)
+
 static const char help[] =
 	"usage: gridhub probe [OPTIONS] URL…\n\n"
-	"Looks at each stream once and prints what came of it as a JSON line. Exit status 1: one "
-	"of "
-	"them is not online.\n\n"
-	"  --depth DEPTH     reach, keyframe (what online means), picture or watch (default: "
-	"keyframe)\n"
-	"  --deadline TIME   how long one look may take: 5s, 800ms (default: 5s)\n"
-	"  --help            this text\n";
+	"Looks at each stream once and says what a grid leader would see: online means that a\n"
+	"keyframe came before the deadline. Exit status 0: all are online; 1: one is not.\n\n"
+	"  --depth DEPTH     reach (connects), keyframe (default), picture (decodes it), or watch\n"
+	"                    (some seconds of it)\n"
+	"  --deadline TIME   how long one look may take, the watching apart (default: 8s)\n"
+	"  --watch TIME      how long --depth watch looks on (default: 10s)\n"
+	"  --urls FILE       one URL a line, # begins a comment; - is the standard input. A "
+	"password\n"
+	"                    in a file is in no list of processes\n"
+	"  --at-once N       so many looks side by side (default: 16)\n"
+	"  --snapshot FILE   keep the keyframe as a small JPEG; of one URL\n"
+	"  --allow RANGE     addresses beside public ones where a playlist may lead, 10.0.0.0/8; "
+	"may\n"
+	"                    be given again. The URLs themselves may lead anywhere\n"
+	"  --ca-file FILE    whom to believe with rtsps and https (default: the system's)\n"
+	"  --tls-any         take any certificate\n"
+	"  --json            a JSON line for each, in the order in which they end\n"
+	"  --help            this text\n\n"
+	"URLs: rtsp, rtsps, rtmp; http and https that end in .flv or .m3u8. In user and password,\n"
+	"write / as %2F, ? as %3F, # as %23, @ as %40.\n";
+
+struct options {
+	struct probe_request q;
+	struct look_limits limits;
+	struct guard_range allowed[GUARD_RANGES_MAX];
+	const char *urls, *snapshot;
+	int64_t at_once;
+	bool json;
+};
+
+/* ---- what is asked ---- */
 
 static int parse_depth(const char *word, enum probe_depth *ret)
 {
@@ -23,60 +55,256 @@ static int parse_depth(const char *word, enum probe_depth *ret)
 			return CMD_OK;
 		}
 	}
-	return cmd_usage("probe",
-			 "--depth \"%s\": expected reach, keyframe, picture "
-			 "or watch",
+	return cmd_usage("probe", "--depth \"%s\": expected reach, keyframe, picture or watch",
 			 word);
 }
 
-/* CMD_OK, an exit code, or -1: there is nothing more to do. */
-static int parse_options(int argc, char **argv, struct probe_request *q)
+static int parse_time(const char *name, const char *text, int64_t *ret_us)
 {
-	static const struct option options[] = {{"depth", required_argument, NULL, 'd'},
-						{"deadline", required_argument, NULL, 't'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
+	if (times_parse_duration(slice_of(text), ret_us) == 0 && *ret_us >= TIMES_MS &&
+	    *ret_us <= TIMES_HOUR)
+		return CMD_OK;
+	return cmd_usage("probe", "--%s \"%s\": expected 1ms to 1h", name, text);
+}
+
+static int parse_range(const char *text, struct options *o)
+{
+	struct err e = {0};
+	if (o->limits.guard.n == GUARD_RANGES_MAX)
+		return cmd_usage("probe", "--allow: at most %d ranges", GUARD_RANGES_MAX);
+	if (guard_range_parse(slice_of(text), &o->allowed[o->limits.guard.n], &e))
+		return cmd_usage("probe", "--allow: %s", e.msg);
+	o->limits.guard.n++;
+	return CMD_OK;
+}
+
+static int set_option(struct options *o, int c)
+{
+	switch (c) {
+	case 'd':
+		return parse_depth(optarg, &o->q.depth);
+	case 't':
+		return parse_time("deadline", optarg, &o->q.deadline_us);
+	case 'w':
+		return parse_time("watch", optarg, &o->q.watch_us);
+	case 'u':
+		o->urls = optarg;
+		return CMD_OK;
+	case 's':
+		o->snapshot = optarg;
+		return CMD_OK;
+	case 'a':
+		return parse_range(optarg, o);
+	case 'c':
+		o->limits.ca_file = optarg;
+		return CMD_OK;
+	case 'y':
+		o->limits.tls_verify = false;
+		return CMD_OK;
+	case 'j':
+		o->json = true;
+		return CMD_OK;
+	case 'n':
+		if (slice_to_i64(slice_of(optarg), &o->at_once) || o->at_once < 1 ||
+		    o->at_once > AT_ONCE_MAX)
+			return cmd_usage("probe", "--at-once \"%s\": expected 1 to %d", optarg,
+					 AT_ONCE_MAX);
+		return CMD_OK;
+	default:
+		return cmd_usage("probe", "bad option");
+	}
+}
+
+/* CMD_OK, an exit code, or -1: there is nothing more to do. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"depth", required_argument, NULL, 'd'},
+		{"deadline", required_argument, NULL, 't'},
+		{"watch", required_argument, NULL, 'w'},
+		{"urls", required_argument, NULL, 'u'},
+		{"at-once", required_argument, NULL, 'n'},
+		{"snapshot", required_argument, NULL, 's'},
+		{"allow", required_argument, NULL, 'a'},
+		{"ca-file", required_argument, NULL, 'c'},
+		{"tls-any", no_argument, NULL, 'y'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
 	int c, rc = CMD_OK;
 	while (!rc && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(help, stdout);
-			return -1;
-		}
-		if (c == 'd')
-			rc = parse_depth(optarg, &q->depth);
-		else if (c != 't')
-			rc = cmd_usage("probe", "bad option");
-		else if (times_parse_duration(slice_of(optarg), &q->deadline_us) ||
-			 q->deadline_us < TIMES_MS || q->deadline_us > TIMES_HOUR)
-			rc = cmd_usage("probe", "--deadline \"%s\": expected 1ms to 1h", optarg);
+		if (c == 'h')
+			return fputs(help, stdout) < 0 ? CMD_FAILED : -1;
+		rc = set_option(o, c);
 	}
-	if (!rc && optind == argc)
-		rc = cmd_usage("probe", "a URL is needed");
-	return rc;
+	if (rc)
+		return rc;
+	if (o->snapshot && (o->urls || optind + 1 != argc))
+		return cmd_usage("probe", "--snapshot is of one URL");
+	if (o->snapshot && o->q.depth < PROBE_PICTURE)
+		o->q.depth = PROBE_PICTURE;
+	o->q.snapshot = o->snapshot != NULL;
+	return !o->urls && optind == argc ? cmd_usage("probe", "a URL is needed") : CMD_OK;
+}
+
+/* ---- the list ---- */
+
+struct list {
+	struct arena arena;
+	char **url;
+	size_t n, cap;
+};
+
+static int add_url(struct list *l, struct slice s, struct err *e)
+{
+	struct slice copy = arena_copy(&l->arena, s);
+	if (!copy.p || mem_grow(&l->url, &l->cap, l->n + 1, LIST_MAX, sizeof *l->url))
+		return err_set(e, -ENOMEM, "no memory for the list of URLs");
+	/* arena_copy's is ours to write to */
+	l->url[l->n++] = (char *)(uintptr_t)copy.p;
+	return 0;
+}
+
+static int read_list(const char *path, struct list *l, struct err *e)
+{
+	auto_buf struct buf text;
+	auto_free char *file = NULL;
+	size_t n = 0;
+	struct slice rest, line;
+	buf_init(&text, LIST_MAX + 65536);
+	int r = strcmp(path, "-") == 0 ? cmd_read_stdin(LIST_MAX, &text, e)
+				       : file_read(path, LIST_MAX, &file, &n, e);
+	rest = file ? (struct slice){file, n} : buf_slice(&text);
+	while (!r && slice_cut(&rest, '\n', &line)) {
+		line = slice_trim(line);
+		if (line.n && line.p[0] != '#')
+			r = add_url(l, line, e);
+	}
+	return r;
+}
+
+/* What stood in the list of processes is blotted out at once. */
+static int take_list(int argc, char **argv, const struct options *o, struct list *l, struct err *e)
+{
+	int r = 0;
+	for (int i = optind; i < argc && !r; i++) {
+		r = add_url(l, slice_of(argv[i]), e);
+		memset(argv[i], '*', strlen(argv[i]));
+	}
+	if (!r && o->urls)
+		r = read_list(o->urls, l, e);
+	return r;
+}
+
+/* ---- looking ---- */
+
+struct crew {
+	const struct options *o;
+	const struct list *list;
+	pthread_mutex_t lock;
+	size_t next, done, online;
+	bool failed; /* the output, or the snapshot */
+};
+
+static int save(const char *path, const struct probe_result *r, struct err *e)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0 || fd_write_all(fd, r->snapshot, r->snapshot_len))
+		return err_set(e, -EIO, "%s: cannot write: %s", path, strerror(errno));
+	return 0;
+}
+
+/* Under the lock. */
+static void tell(struct crew *c, const char *url, struct probe_result *r)
+{
+	struct err e = {0};
+	auto_buf struct buf out;
+	buf_init(&out, PROBE_LINE_MAX);
+	if (r->snapshot && save(c->o->snapshot, r, &e)) {
+		cmd_fail(&e);
+		c->failed = true;
+	}
+	if (c->o->snapshot && !r->snapshot)
+		fprintf(stderr, "gridhub: no picture: %s is not written\n", c->o->snapshot);
+	probe_result_done(r);
+	c->done++;
+	c->online += r->state == PROBE_ONLINE;
+	if (c->o->json)
+		cmd_probe_json(url, r, &out);
+	else
+		cmd_probe_report(url, r, &out);
+	c->failed |= out.failed || fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout);
+	if (c->list->n > 1 && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%zu of %zu, %zu online\r", c->done, c->list->n, c->online);
+}
+
+static void *work(void *arg)
+{
+	struct crew *c = arg;
+	pthread_mutex_lock(&c->lock);
+	while (c->next < c->list->n && !c->failed) {
+		struct probe_request q = c->o->q;
+		struct probe_result r;
+		size_t i = c->next++;
+		pthread_mutex_unlock(&c->lock);
+		q.id = (int64_t)i + 1;
+		q.url = c->list->url[i];
+		look_at(&q, &r);
+		pthread_mutex_lock(&c->lock);
+		tell(c, q.url, &r);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+static int look_at_all(const struct options *o, const struct list *l)
+{
+	struct crew c = {.o = o, .list = l, .lock = PTHREAD_MUTEX_INITIALIZER};
+	pthread_t thread[AT_ONCE_MAX];
+	pthread_attr_t attr;
+	size_t n = 0, wanted = MIN_OF(l->n, (size_t)o->at_once) - 1; /* and this one */
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	while (n < wanted && pthread_create(&thread[n], &attr, work, &c) == 0)
+		n++;
+	pthread_attr_destroy(&attr);
+	work(&c);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+	if (l->n > 1)
+		fprintf(stderr, "gridhub: %zu of %zu online\n", c.online, l->n);
+	return c.failed || c.online < l->n ? CMD_FAILED : CMD_OK;
+}
+
+static int run(int argc, char **argv, struct options *o, struct list *l)
+{
+	struct err e = {0};
+	if (take_list(argc, argv, o, l, &e))
+		return cmd_fail(&e);
+	if (!l->n)
+		return cmd_usage("probe", "no URL in %s", o->urls);
+	look_init(&o->limits);
+	return look_at_all(o, l);
 }
 
 int cmd_probe(int argc, char **argv)
 {
-	static const struct look_limits limits = {.any_address = true, .tls_verify = true};
-	struct probe_request q = {
-		.depth = PROBE_KEYFRAME, .deadline_us = 5 * TIMES_SEC, .watch_us = 10 * TIMES_SEC};
+	static struct options o = {.q = {.depth = PROBE_KEYFRAME,
+					 .deadline_us = 8 * TIMES_SEC,
+					 .watch_us = 10 * TIMES_SEC},
+				   .limits = {.any_address = true, .tls_verify = true},
+				   .at_once = 16};
+	struct list l = {0};
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
 		return cmd_probe_worker();
-	int rc = parse_options(argc, argv, &q);
+	o.limits.guard.allowed = o.allowed;
+	int rc = parse_options(argc, argv, &o);
 	if (rc)
 		return rc < 0 ? CMD_OK : rc;
-	look_init(&limits);
-	for (int i = optind; i < argc; i++) {
-		auto_buf struct buf line;
-		struct probe_result r;
-		q.id = i - optind + 1;
-		q.url = argv[i];
-		look_at(&q, &r);
-		buf_init(&line, PROBE_LINE_MAX);
-		probe_result_write(&r, &line);
-		puts(buf_str(&line));
-		rc |= r.state != PROBE_ONLINE;
-		probe_result_done(&r);
-	}
-	return rc ? CMD_FAILED : CMD_OK;
+	arena_init(&l.arena, 2 * LIST_MAX);
+	rc = run(argc, argv, &o, &l);
+	arena_done(&l.arena);
+	free(l.url);
+	return rc;
 }

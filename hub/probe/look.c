@@ -182,11 +182,11 @@ static int look(struct job *j, const char *url)
 {
 	struct err e = {0};
 	if (look_url_parse(url, &j->url, &e))
-		return look_fail(&j->run, PROBE_UNKNOWN, PROBE_PROBER, -EINVAL, "not looked at: %s",
+		return look_fail(&j->run, PROBE_UNKNOWN, PROBE_PROBER, -EINVAL, "%s",
 				 e.msg);
 	if (j->url.tls && !look_settings.trust)
 		return look_fail(&j->run, PROBE_UNKNOWN, PROBE_PROBER, -EINVAL,
-				 "not looked at: no certificates to verify TLS by");
+				 "no certificates to verify TLS by");
 	if (j->run.q->depth == PROBE_REACH)
 		return look_reach(j);
 	int r = look_stream_init(&j->stream, &j->run);

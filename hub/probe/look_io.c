@@ -44,7 +44,7 @@ int look_io_find(struct look_run *run, const struct look_url *u, bool own, struc
 		return unresolved(run, r);
 	n = allowed(u, ret, n, own, &e);
 	if (!n && own)
-		return look_fail(run, PROBE_UNKNOWN, PROBE_PROBER, -EACCES, "not looked at: %s",
+		return look_fail(run, PROBE_UNKNOWN, PROBE_PROBER, -EACCES, "%s",
 				 e.msg);
 	if (!n)
 		return look_fail(run, PROBE_OFFLINE, PROBE_REDIRECTED, -EACCES,

@@ -184,11 +184,16 @@ static bool looks_like_host(struct slice s)
 	return n && (dot || port) && (n == s.n || strchr("/:?", s.p[n]));
 }
 
-static int check_at(bool login, struct slice path, struct err *e)
+/* "user:12/rest@host": what looks like a host and its port may be half a login. */
+static int check_at(const struct look_url *u, struct slice authority, struct slice path,
+		    struct err *e)
 {
 	const char *at = last_at(path);
-	if (!at || (!login &&
-		    !looks_like_host((struct slice){at + 1, path.n - (size_t)(at - path.p) - 1})))
+	if (!at)
+		return 0;
+	bool port = !u->v6 && authority.n && memchr(authority.p, ':', authority.n);
+	struct slice rest = {at + 1, path.n - (size_t)(at - path.p) - 1};
+	if (!u->login && !port && !looks_like_host(rest))
 		return 0;
 	return err_set(e, -EINVAL,
 		       "an '@' behind the host: in user or password write / as %%2F, ? as %%3F, "
@@ -234,8 +239,6 @@ static void put_path(struct slice s, char *ret, size_t size)
 
 static int parse_path(struct slice s, struct look_url *ret, struct err *e)
 {
-	if (check_at(ret->login, s, e))
-		return -EINVAL;
 	if (s.n && memchr(s.p, '#', s.n))
 		return err_set(e, -EINVAL, "a '#' in the path: write it as %%23");
 	put_path(s, ret->path, sizeof ret->path);
@@ -280,8 +283,8 @@ static int parse_rest(struct slice rest, struct look_url *ret, struct err *e)
 		return err_set(e, -EINVAL, "expected %s://HOST/PATH", ret->scheme);
 	while (n < rest.n && !strchr("/?#", rest.p[n]))
 		n++;
-	struct slice path = {rest.p + n, rest.n - n};
-	if (parse_authority((struct slice){rest.p + 2, n - 2}, ret, e))
+	struct slice path = {rest.p + n, rest.n - n}, authority = {rest.p + 2, n - 2};
+	if (parse_authority(authority, ret, e) || check_at(ret, authority, path, e))
 		return -EINVAL;
 	return parse_path(path, ret, e);
 }
