@@ -39,7 +39,7 @@ SAMPLES = ROOT.parent / "shared" / "samples"  # may be missing: skip then
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(ROOT / "tests" / "video"))
 from patience import PATIENCE  # noqa: E402
-from video import certificate, gst_rtsp, make_rtspd, nginx_video, rtspd, web_video  # noqa: E402, F401
+from video import certificate, gst_rtsp, make_looks, make_rtspd, nginx_video, rtspd, web_video  # noqa: E402, F401
 
 # A small district: 区 → 街道 → 社区 (level 1) → 片区 (2) → 楼栋 (3); alerts of all of it go to the endpoint "leader".
 GRIDS = [

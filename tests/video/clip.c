@@ -185,8 +185,8 @@ static void cut(struct clip *c, const uint8_t *p, const uint8_t *end)
 			continue;
 		sets_see(c, &sets, nal, (size_t)(stop - nal));
 		picture = picture || kind == NAL_KEY || kind == NAL_PICTURE;
-		if (kind == NAL_KEY)
-			c->frames[c->nframes - 1].key = true;
+		c->frames[c->nframes - 1].key |= kind == NAL_KEY;
+		c->frames[c->nframes - 1].slices += kind == NAL_KEY || kind == NAL_PICTURE;
 		nal_add(c, nal, (size_t)(stop - nal));
 	}
 	frame_end(c);

@@ -15,7 +15,7 @@
 struct clip_frame {
 	size_t at, len; /* its packets within bytes, one behind the other, each as RTSP interleaves
 			   it */
-	uint32_t packets;
+	uint32_t packets, slices;
 	bool key;
 };
 

@@ -145,7 +145,7 @@ static void watch(struct conn *c)
 {
 	bool out = c->nout > c->out_at || (c->ssl && !c->ssl_ready) || c->act == ACT_GARBAGE ||
 		   c->act == ACT_BODY || c->act == ACT_HEADERS || c->act == ACT_CONTINUE ||
-		   c->act == ACT_RTP_JUNK;
+		   c->act == ACT_ASKS || c->act == ACT_RTP_JUNK;
 	if (c->dead || out == c->want_out)
 		return;
 	struct epoll_event e = {.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = c};

@@ -36,6 +36,13 @@ enum act {
 	ACT_HUGE_SDP,	 /* 8 MB of it */
 	ACT_MANY_MEDIA,	 /* an SDP with 10,000 of them */
 	ACT_CONTINUE,	 /* 100 Continue, for ever */
+	ACT_ASKS,	 /* requests of its own, for ever */
+	ACT_TELL,	 /* a request of its own: REDIRECT to "to" */
+	ACT_ELSEWHERE,	 /* of AT_DESCRIBE: an SDP whose video is at "to" */
+	ACT_AUDIO_ONLY,	 /* of AT_DESCRIBE: an SDP without video */
+	ACT_NO_SDP,	 /* of AT_DESCRIBE: a page of HTML */
+	ACT_UDP,	 /* of AT_SETUP: it will send over UDP */
+	ACT_LONG_NAME,	 /* of AT_SETUP: a session whose name has 3,000 letters */
 	ACT_NO_PACKETS,	 /* of AT_PLAY: answers, and sends nothing */
 	ACT_NO_KEY,	 /* pictures, but never a keyframe */
 	ACT_RTP_JUNK,	 /* RTP with lengths that make no sense */
@@ -66,6 +73,8 @@ struct mount {
 	int same;		/* 1: keyframes repeat bit by bit, as in a looped recording */
 	int sprop;		/* 0: no parameter sets in the SDP */
 	int late_ms;		/* before each answer */
+	int asks;		/* 1: it asks something itself before each answer */
+	int channel;		/* that its RTP comes on, whatever it was asked */
 };
 
 /* A path without host and query → what it means. false: there is no such mount. */

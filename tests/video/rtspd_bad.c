@@ -75,6 +75,36 @@ static void redirect(struct conn *c, int cseq, const char *url)
 	c->act = ACT_NONE;
 }
 
+static void describe_as(struct conn *c, int cseq, const char *type, const char *body)
+{
+	conn_printf(
+		c,
+		"RTSP/1.0 200 OK\r\nCSeq: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
+		cseq, type, strlen(body), body);
+	c->deaf = false; /* it would go on */
+	c->act = ACT_NONE;
+}
+
+static void describe_elsewhere(struct conn *c, int cseq)
+{
+	char sdp[1024];
+	snprintf(sdp, sizeof sdp,
+		 SDP "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:%s\r\n",
+		 c->mount.to);
+	describe_as(c, cseq, "application/sdp", sdp);
+}
+
+static void set_up_as(struct conn *c, int cseq, const char *transport, size_t name)
+{
+	char text[3072];
+	memset(text, 'a', sizeof text);
+	text[name] = '\0';
+	conn_printf(c, "RTSP/1.0 200 OK\r\nCSeq: %d\r\nTransport: %s\r\nSession: %s\r\n\r\n", cseq,
+		    transport, text);
+	c->deaf = false;
+	c->act = ACT_NONE;
+}
+
 static void drip_rtp(struct conn *c)
 {
 	const struct clip *clip = clip_named(c->mount.clip);
@@ -147,6 +177,27 @@ void bad_act(struct conn *c, enum act act, int cseq, const char *url)
 		c->deaf = false; /* it would go on */
 		c->act = ACT_NONE;
 		break;
+	case ACT_TELL:
+		conn_printf(c, "REDIRECT %s RTSP/1.0\r\nCSeq: 1\r\nLocation: %s\r\n\r\n", url,
+			    c->mount.to);
+		break;
+	case ACT_ELSEWHERE:
+		describe_elsewhere(c, cseq);
+		break;
+	case ACT_AUDIO_ONLY:
+		describe_as(c, cseq, "application/sdp",
+			    SDP "m=audio 0 RTP/AVP 8\r\na=control:trackID=1\r\n");
+		break;
+	case ACT_NO_SDP:
+		describe_as(c, cseq, "text/html", "<html><body>It works!</body></html>\n");
+		break;
+	case ACT_UDP:
+		set_up_as(c, cseq,
+			  "RTP/AVP;unicast;client_port=15004-15005;server_port=15006-15007", 8);
+		break;
+	case ACT_LONG_NAME:
+		set_up_as(c, cseq, "RTP/AVP/TCP;unicast;interleaved=0-1", 3000);
+		break;
 	case ACT_RTP_STALL:
 		rtp_stall(c);
 		break;
@@ -158,6 +209,7 @@ void bad_act(struct conn *c, enum act act, int cseq, const char *url)
 	case ACT_STATUS:
 	case ACT_GARBAGE:
 	case ACT_CONTINUE:
+	case ACT_ASKS:
 	case ACT_NO_PACKETS:
 	case ACT_NO_KEY:
 	case ACT_RTP_JUNK:
@@ -210,6 +262,9 @@ void bad_fill(struct conn *c)
 	case ACT_CONTINUE:
 		conn_printf(c, "RTSP/1.0 100 Continue\r\nCSeq: 1\r\n\r\n");
 		break;
+	case ACT_ASKS:
+		conn_printf(c, "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+		break;
 	case ACT_RTP_JUNK:
 		junk(c);
 		break;
@@ -225,6 +280,12 @@ void bad_fill(struct conn *c)
 	case ACT_HUGE_LENGTH:
 	case ACT_HUGE_SDP:
 	case ACT_MANY_MEDIA:
+	case ACT_TELL:
+	case ACT_ELSEWHERE:
+	case ACT_AUDIO_ONLY:
+	case ACT_NO_SDP:
+	case ACT_UDP:
+	case ACT_LONG_NAME:
 	case ACT_NO_PACKETS:
 	case ACT_NO_KEY:
 	case ACT_RTP_STALL:

@@ -7,8 +7,12 @@
 #include "rtspd.h"
 
 unsigned mount_changes;
-struct mount mount_default = {
-	.clip = "good", .user = "admin", .pass = "secret", .at = AT_NEVER, .sprop = 1};
+struct mount mount_default = {.clip = "good",
+			      .user = "admin",
+			      .pass = "secret",
+			      .at = AT_NEVER,
+			      .sprop = 1,
+			      .channel = -1};
 
 /* Names for what is used often; anything else is spelt out: /x/at=setup/do=reset */
 static const struct {
@@ -44,11 +48,12 @@ static const struct {
 
 static const char *const steps[] = {"accept", "options", "describe", "setup",
 				    "play",   "never",	 NULL};
-static const char *const acts[] = {"nothing",  "silent",    "status",	  "reset",   "close",
-				   "half",     "garbage",   "headers",	  "body",    "drip",
-				   "dripbody", "redirect",  "hugelength", "hugesdp", "manymedia",
-				   "continue", "nopackets", "nokey",	  "junk",    "stall",
-				   "driprtp",  NULL};
+static const char *const acts[] = {"nothing",  "silent",   "status",	 "reset",     "close",
+				   "half",     "garbage",  "headers",	 "body",      "drip",
+				   "dripbody", "redirect", "hugelength", "hugesdp",   "manymedia",
+				   "continue", "asks",	   "tell",	 "elsewhere", "audioonly",
+				   "nosdp",    "udp",	   "longname",	 "nopackets", "nokey",
+				   "junk",     "stall",	   "driprtp",	 NULL};
 static const char *const joins[] = {"now", "wait", "key", NULL};
 static const char *const auths[] = {"none", "basic", "digest", "qop", NULL};
 
@@ -113,7 +118,8 @@ static bool number_option(struct mount *m, const char *key, const char *value)
 	} numbers[] = {{"fps", &m->fps, NULL},	     {"after", &m->after_s, NULL},
 		       {"jump", &m->jump_s, NULL},   {"audio", NULL, &m->audio},
 		       {"single", NULL, &m->single}, {"same", NULL, &m->same},
-		       {"sprop", NULL, &m->sprop},   {"late", NULL, &m->late_ms}};
+		       {"sprop", NULL, &m->sprop},   {"late", NULL, &m->late_ms},
+		       {"asks", NULL, &m->asks},     {"channel", NULL, &m->channel}};
 	char *end;
 	double v = strtod(value, &end);
 	if (*end || end == value || !(fabs(v) <= 1e6))

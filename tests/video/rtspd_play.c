@@ -1,6 +1,5 @@
 /* Pictures, at their time. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "rtspd.h"
@@ -9,6 +8,7 @@
 	(2U << 20) /* bytes the socket did not take: pictures are left out until it has */
 #define LATE_MAX_US 1000000
 #define SCRATCH_MAX (4U << 20)
+#define SPARE (64U << 10) /* for what keyframe_vary adds */
 
 static uint8_t scratch[SCRATCH_MAX];
 
@@ -32,53 +32,65 @@ static void be32(uint8_t *p, uint32_t v)
 /* The numbers of one packet that is this session's alone. */
 static void stamp(struct conn *c, uint8_t *packet)
 {
+	packet[1] = (uint8_t)(c->mount.channel >= 0 ? c->mount.channel : 0);
 	be16(packet + CLIP_RTP_AT + 2, c->seq++);
 	be32(packet + CLIP_RTP_AT + 4, c->rtp_time);
 	be32(packet + CLIP_RTP_AT + 8, c->ssrc);
 }
 
-/*
- * A note in front of a keyframe (SEI, user data) that is never the same twice: a camera's keyframes
- * do not repeat, but a clip's do.
- */
-static size_t note(struct conn *c, uint8_t *p)
+/* The end of a NAL unit of a keyframe's picture: its last piece, or all of it. */
+static bool ends_slice(const struct clip *clip, const uint8_t *nal)
 {
-	char text[33];
-	snprintf(text, sizeof text, "%08x%08x%016llx", c->ssrc, c->pictures,
-		 (unsigned long long)now_us());
-	size_t at = CLIP_HEAD_LEN;
-	memset(p, 0, at);
-	p[0] = '$';
-	p[4] = 0x80;
-	p[5] = 96;
-	p[at++] = c->clip->hevc ? 39 << 1 : 6;
-	if (c->clip->hevc)
-		p[at++] = 1;
-	p[at++] = 5;
-	p[at++] = 16 + 16;
-	memcpy(p + at, text, 32);
-	at += 32;
-	p[at++] = 0x80;
-	be16(p + 2, (unsigned)(at - CLIP_RTP_AT));
-	stamp(c, p);
+	unsigned type = clip->hevc ? (nal[0] >> 1) & 0x3fU : nal[0] & 0x1fU;
+	unsigned whole = type, piece = clip->hevc ? nal[2] : nal[1];
+	if (type != (clip->hevc ? 49U : 28U))
+		return clip->hevc ? whole >= 16 && whole <= 21 : whole == 5;
+	return piece & 0x40;
+}
+
+/*
+ * A camera's keyframes never repeat, but a clip's do. So each slice of a keyframe ends with some
+ * cabac_zero_words, which say nothing: how many, the time says. Four slices make 65,536 keyframes
+ * of one, in turn for two hours.
+ */
+static size_t keyframe_vary(const struct clip *clip, const struct clip_frame *f, uint8_t *out)
+{
+	uint64_t digits = (uint64_t)now_us() / 100000;
+	const uint8_t *p = clip->bytes + f->at;
+	size_t at = 0;
+	for (uint32_t i = 0; i < f->packets; i++) {
+		size_t n = 4 + ((size_t)p[2] << 8 | p[3]);
+		memcpy(out + at, p, n);
+		if (ends_slice(clip, p + CLIP_HEAD_LEN)) {
+			size_t words = digits % (f->slices > 1 ? 16 : 256);
+			digits /= 16;
+			for (size_t w = 0; w < words; w++)
+				memcpy(out + at + n + 3 * w, "\0\0\3", 3);
+			be16(out + at + 2, (unsigned)(n - 4 + 3 * words));
+			n += 3 * words;
+		}
+		at += n;
+		p += 4 + ((size_t)p[2] << 8 | p[3]);
+	}
 	return at;
 }
 
 static void frame_send(struct conn *c)
 {
 	const struct clip_frame *f = &c->clip->frames[c->frame];
-	size_t at = 0;
-	if (f->len + 128 > sizeof scratch)
+	size_t n = f->len;
+	if (f->len + SPARE > sizeof scratch)
 		return;
 	if (f->key && !c->mount.same)
-		at = note(c, scratch);
-	memcpy(scratch + at, c->clip->bytes + f->at, f->len);
-	for (size_t p = at; p < at + f->len;) {
+		n = keyframe_vary(c->clip, f, scratch);
+	else
+		memcpy(scratch, c->clip->bytes + f->at, f->len);
+	for (size_t p = 0; p < n;) {
 		stamp(c, scratch + p);
 		p += 4 + ((size_t)scratch[p + 2] << 8 | scratch[p + 3]);
 	}
 	stats.frames++;
-	conn_send(c, scratch, at + f->len);
+	conn_send(c, scratch, n);
 }
 
 /* ---- when ---- */

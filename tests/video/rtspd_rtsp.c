@@ -220,7 +220,10 @@ static void setup(struct conn *c, const struct request *r)
 		answer(c, r, 453, "");
 		return;
 	}
-	if (given)
+	if (c->mount.channel >= 0)
+		snprintf(channels, sizeof channels, "%d-%d", c->mount.channel,
+			 c->mount.channel + 1);
+	else if (given)
 		snprintf(channels, sizeof channels, "%.*s", (int)strspn(given + 12, "0123456789-"),
 			 given + 12);
 	if (!c->session)
@@ -278,6 +281,8 @@ static void serve(struct conn *c, const struct request *r)
 	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
 		if (strcmp(methods[i].name, r->method) != 0)
 			continue;
+		if (c->mount.asks)
+			conn_printf(c, "OPTIONS %s RTSP/1.0\r\nCSeq: 77\r\n\r\n", r->url);
 		if (methods[i].guarded && !allowed(c, r))
 			challenge(c, r);
 		else if (!acts_now(c, methods[i].step))
@@ -315,6 +320,8 @@ static void request(struct conn *c, const char *head)
 {
 	struct request r = {.head = head};
 	stats.requests++;
+	if (strncmp(head, "RTSP/1.0 ", 9) == 0)
+		return; /* to what it was asked */
 	if (sscanf(head, "%31s %2047s RTSP/1.0", r.method, r.url) != 2) {
 		answer(c, &r, 400, "");
 		return;

@@ -19,15 +19,15 @@ CLIPS = ROOT / "build" / "clips"
 # ---- clips ----
 
 # A scene with as much detail as a street has (15 to 45 bytes of a keyframe per macroblock), and that moves.
-STREET = "mandelbrot=s={size}:r={fps}:start_scale=0.5:end_scale=0.05,noise=alls=6:allf=t,format=yuv420p"
+STREET = "mandelbrot=s={size}:r={fps}:start_scale=0.5:end_scale=0.05,noise=alls=12:allf=t,format=yuv420p"
 CODECS = {
-    "h264": ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-x264-params", "scenecut=0:sliced-threads=0"],
+    "h264": ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-x264-params", "scenecut=0:sliced-threads=0:slices=4"],
     "hevc": ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
              "scenecut=0:bframes=0:repeat-headers=1:log-level=error:pools=1:frame-threads=1"],
 }
 
 
-def make_clip(scene, codec="h264", size="704x576", fps=25, gop=50, seconds=6, kbps=500, extra=()):
+def make_clip(scene, codec="h264", size="704x576", fps=25, gop=50, seconds=6, kbps=600, extra=()):
     """The file of a clip (Annex B) of a scene of ffmpeg's lavfi; {size} and {fps} are filled in. Made once."""
     scene = scene.format(size=size, fps=fps)
     rate = ["-b:v", f"{kbps}k", "-maxrate", f"{2 * kbps}k", "-bufsize", f"{2 * kbps}k"] if kbps else []

@@ -140,13 +140,14 @@ class WebVideo(Listener):
     """http://127.0.0.1:PORT/live/x.flv and /live/x.m3u8 are good; the other paths are what pages() lists.
 
     flv: a file of FLV; segments: files of MPEG-TS, of which the playlist shows three at a time. to: where redirects
-    and foreign segments lead. requests: [(path, headers as text)].
+    and foreign segments lead; file: what is not to be opened. requests: [(path, headers as text)].
     """
 
-    def __init__(self, flv, segments=(), to="http://127.0.0.1:9/", host="127.0.0.1"):
+    def __init__(self, flv, segments=(), to="http://127.0.0.1:9/", file="/etc/hostname", host="127.0.0.1"):
         self.tags = Tags(flv)
         self.segments = [path.read_bytes() for path in segments]
         self.to = to
+        self.file = str(file)
         self.began = time.monotonic()
         self.requests = []
         super().__init__(host)
@@ -168,7 +169,7 @@ class WebVideo(Listener):
             self.requests.append((path, text))
             name = urllib.parse.urlsplit(path).path.lstrip("/")
             page = getattr(self, "page_" + name.replace("/", "_").replace(".", "_").replace("-", "_"), None)
-            if name.isdigit():
+            if name[:3].isdigit():
                 page = self.status
             elif name.startswith("seg") and name.endswith(".ts"):
                 page = self.segment
@@ -195,6 +196,8 @@ class WebVideo(Listener):
             self.pause(1)
 
     def status(self, connection, name):
+        """/404.flv and the like"""
+        name = name[:3]
         texts = {"401": 'WWW-Authenticate: Basic realm="x"\r\n', "503": "Retry-After: 1\r\n"}
         self.send(connection, b"", status=f"{name} Status", more=texts.get(name, ""))
 
@@ -260,10 +263,10 @@ class WebVideo(Listener):
         self.send(connection, atom + struct.pack(">I4s", 0x7fffffff, b"moov") + bytes(4096), "video/mp4")
 
     def page_concat_flv(self, connection, _):
-        self.send(connection, b"ffconcat version 1.0\nfile /etc/hostname\n")
+        self.send(connection, f"ffconcat version 1.0\nfile {self.file}\n".encode())
 
     def page_playlist_flv(self, connection, _):
-        self.send(connection, b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile:///etc/hostname\n")
+        self.send(connection, f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{self.file}\n".encode())
 
     def page_gzip_flv(self, connection, _):
         """1 GB of zeros in 1 MB"""
@@ -277,7 +280,7 @@ class WebVideo(Listener):
         self.send(connection, b"", status="302 Found", more=f"Location: {self.url('/redirect-self.flv')}\r\n")
 
     def page_redirect_file_flv(self, connection, _):
-        self.send(connection, b"", status="302 Found", more="Location: file:///etc/hostname\r\n")
+        self.send(connection, b"", status="302 Found", more=f"Location: file://{self.file}\r\n")
 
     def page_chunked_flv(self, connection, _):
         """Chunks of a byte each, and no end."""
@@ -368,14 +371,14 @@ class WebVideo(Listener):
         self.playlist(connection, self.segments_from(1, self.to))
 
     def page_file_m3u8(self, connection, _):
-        self.playlist(connection, ["#EXT-X-TARGETDURATION:2", "#EXTINF:2,", "file:///etc/hostname"])
+        self.playlist(connection, ["#EXT-X-TARGETDURATION:2", "#EXTINF:2,", f"file://{self.file}"])
 
     def page_key_m3u8(self, connection, _):
         self.playlist(connection, ["#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:1",
-                                   '#EXT-X-KEY:METHOD=AES-128,URI="file:///etc/hostname"', "#EXTINF:2,", "/seg1.ts"])
+                                   f'#EXT-X-KEY:METHOD=AES-128,URI="file://{self.file}"', "#EXTINF:2,", "/seg1.ts"])
 
     def page_map_m3u8(self, connection, _):
-        self.playlist(connection, ["#EXT-X-TARGETDURATION:2", '#EXT-X-MAP:URI="file:///etc/hostname"', "#EXTINF:2,",
+        self.playlist(connection, ["#EXT-X-TARGETDURATION:2", f'#EXT-X-MAP:URI="file://{self.file}"', "#EXTINF:2,",
                                    "/seg1.ts"])
 
     def page_endless_m3u8(self, connection, _):
