@@ -28,6 +28,7 @@ struct webhook_target {
 	int lang;			 /* enum lang: of the words that the dialect adds */
 	const struct webhook_text *text; /* of ops' own (template_file); NULL: the alert's text */
 	struct slice content_type;	 /* of a body of ops' own; empty: JSON */
+	struct slice mention; /* who is called by name: ids that are good, blanks between them */
 };
 
 /* One message; all borrowed. Whatever is not `now_us` is the same on every attempt. */
@@ -37,6 +38,7 @@ struct webhook_message {
 		event; /* "case.opened", "case.recurred", "case.recovered", "case.digest", "test" */
 	const struct json *alert; /* object: case, grid, device, fields, text (see standard.c) */
 	struct slice case_url;	  /* a page about the case; empty = none */
+	struct slice mention;	  /* as in the target: of who is on duty */
 	int64_t at_us;		  /* when it happened */
 	int64_t now_us;		  /* of this attempt */
 };
@@ -78,7 +80,8 @@ struct webhook_adapter {
 	const char *name; /* as in endpoints[].dialect */
 	const char *help; /* one line */
 	enum webhook_template takes;
-	bool by_case; /* keeps an incident of each case by a key: must hear of each, no digests */
+	bool mentions; /* calls people by name: endpoints[].mention */
+	bool by_case;  /* keeps an incident of each case by a key: must hear of each, no digests */
 	/* What the receiver allows; endpoints[].rate takes its place. */
 	struct webhook_limit limits[WEBHOOK_LIMITS];
 	/* Are URL and secrets of the dialect's form? Called at start. -EINVAL, e says what is
@@ -103,6 +106,11 @@ const struct webhook_adapter *webhook_adapter_find(struct slice name); /* NULL: 
  */
 enum webhook_verdict webhook_classify_http(int status, struct slice body,
 					   struct webhook_answer *ret);
+
+/* May an id be put into a message as it is? Letters, digits, _ . @ + -, at most 64; not "all" and
+ * what else means everybody. */
+#define WEBHOOK_MENTIONS_MAX 8
+bool webhook_mention_ok(struct slice id);
 
 void webhook_request_init(struct webhook_request *r);
 void webhook_request_done(struct webhook_request *r); /* safe on a zeroed struct */

@@ -111,6 +111,50 @@ const char *webhook_open_word(const struct webhook_target *t)
 	return t->lang ? "Open the case" : "查看案件";
 }
 
+bool webhook_mention_ok(struct slice id)
+{
+	static const char *const everybody[] = {"all", "here", "channel", "everyone"};
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.@+-";
+	for (size_t i = 0; i < id.n; i++)
+		if (!memchr(letters, id.p[i], sizeof letters - 1))
+			return false;
+	for (size_t i = 0; i < COUNT_OF(everybody); i++)
+		if (id.n == strlen(everybody[i]) && strncasecmp(id.p, everybody[i], id.n) == 0)
+			return false;
+	return id.n > 0 && id.n <= 64;
+}
+
+size_t webhook_mentioned(const struct webhook_target *t, const struct webhook_message *m,
+			 struct slice ret[static WEBHOOK_MENTIONS_MAX])
+{
+	enum { HIGH = 2 };
+	struct slice from[] = {m->mention, t->mention}, id;
+	size_t n = 0;
+	bool test = slice_is(m->event, "test");
+	if (!test && (webhook_severity(m) < HIGH || webhook_is_recovery(m)))
+		return 0;
+	for (size_t i = 0; i < COUNT_OF(from); i++) {
+		while (from[i].n && slice_cut(&from[i], ' ', &id)) {
+			bool known = false;
+			for (size_t k = 0; k < n; k++)
+				known = known || slice_eq(ret[k], id);
+			if (!known && n < WEBHOOK_MENTIONS_MAX && webhook_mention_ok(id))
+				ret[n++] = id;
+		}
+	}
+	return n;
+}
+
+void webhook_put_mentions(struct buf *b, const struct webhook_target *t,
+			  const struct webhook_message *m, const char *before, const char *after)
+{
+	struct slice ids[WEBHOOK_MENTIONS_MAX];
+	size_t n = webhook_mentioned(t, m, ids);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s%.*s%s", before, SL_FMT(ids[i]), after);
+}
+
 /* A number may come again in another district, not with the same microsecond. */
 void webhook_put_case_key(struct buf *b, const struct webhook_message *m)
 {

@@ -32,6 +32,16 @@ bool webhook_is_recovery(const struct webhook_message *m);
 unsigned webhook_severity(const struct webhook_message *m);
 /* "Open the case", in the language of the target. */
 const char *webhook_open_word(const struct webhook_target *t);
+/*
+ * Who is called by name: of the endpoint and whoever is on duty, each once. Nobody for what is low,
+ * normal or over; a test calls those of the endpoint. Ids come from ops only, and are checked
+ * again.
+ */
+size_t webhook_mentioned(const struct webhook_target *t, const struct webhook_message *m,
+			 struct slice ret[static WEBHOOK_MENTIONS_MAX]);
+/* "before ID after" for each of them. */
+void webhook_put_mentions(struct buf *b, const struct webhook_target *t,
+			  const struct webhook_message *m, const char *before, const char *after);
 /* What the case is called by receivers that fold by a key; the same for the life of a case. */
 void webhook_put_case_key(struct buf *b, const struct webhook_message *m);
 

@@ -55,26 +55,63 @@ static int put_url(struct buf *url, const struct webhook_target *t, int64_t now_
 	return 0;
 }
 
-static int dingtalk_compose(const struct webhook_target *t, const struct webhook_message *m,
-			    struct webhook_request *ret, struct err *e)
+/* "at": a mobile number is digits, with + before it at most. Each must stand in the text, too. */
+static void put_at(struct buf *b, const struct slice *ids, size_t n)
 {
-	struct buf *b = &ret->body;
-	auto_said struct webhook_said said, plain;
-	auto_buf struct buf text;
-	bool card = m->case_url.n > 0;
-	buf_init(&text, 2 * TEXT_MAX);
-	webhook_say(t, m, WEBHOOK_DINGTALK, TEXT_MAX, &said);
-	webhook_say(t, m, WEBHOOK_PLAIN, TEXT_MAX, &plain);
-	buf_printf(&text, "#### %.*s\n\n%.*s", SL_FMT(said.head), SL_FMT(said.rest));
+	static const char *const keys[] = {"atUserIds", "atMobiles"};
+	json_put_key(b, "at");
+	buf_putc(b, '{');
+	for (size_t mobile = 0; mobile < COUNT_OF(keys); mobile++) {
+		const char *comma = "";
+		json_put_key(b, keys[mobile]);
+		buf_putc(b, '[');
+		for (size_t i = 0; i < n; i++) {
+			size_t digits = strspn(ids[i].p, "+0123456789");
+			if ((digits >= ids[i].n) != (mobile == 1))
+				continue;
+			buf_puts(b, comma);
+			json_put_str(b, ids[i]);
+			comma = ",";
+		}
+		buf_putc(b, ']');
+	}
+	buf_putc(b, '}');
+}
+
+/* A card with a button; or a text with a link, for a card can call nobody. */
+static void put_message(struct buf *b, const struct webhook_target *t,
+			const struct webhook_message *m, struct slice title, struct buf *text)
+{
+	struct slice ids[WEBHOOK_MENTIONS_MAX];
+	size_t n = webhook_mentioned(t, m, ids);
+	bool card = m->case_url.n > 0 && !n;
+	if (m->case_url.n && n)
+		buf_printf(text, "\n\n[%s](%.*s)", webhook_open_word(t), SL_FMT(m->case_url));
+	webhook_put_mentions(text, t, m, "\n\n@", "");
 	buf_printf(b, "{\"msgtype\":\"%s\",\"%s\":{", card ? "actionCard" : "markdown",
 		   card ? "actionCard" : "markdown");
-	webhook_put_text(b, "title", webhook_cut(plain.head, HEAD_MAX));
-	webhook_put_text(b, "text", buf_slice(&text));
+	webhook_put_text(b, "title", title);
+	webhook_put_text(b, "text", buf_slice(text));
 	if (card) {
 		webhook_put_text(b, "singleTitle", slice_of(webhook_open_word(t)));
 		webhook_put_text(b, "singleURL", m->case_url);
 	}
-	buf_puts(b, "}}");
+	buf_putc(b, '}');
+	if (n)
+		put_at(b, ids, n);
+	buf_putc(b, '}');
+}
+
+static int dingtalk_compose(const struct webhook_target *t, const struct webhook_message *m,
+			    struct webhook_request *ret, struct err *e)
+{
+	auto_said struct webhook_said said, plain;
+	auto_buf struct buf text;
+	buf_init(&text, 2 * TEXT_MAX + WEBHOOK_URL_MAX);
+	webhook_say(t, m, WEBHOOK_DINGTALK, TEXT_MAX, &said);
+	webhook_say(t, m, WEBHOOK_PLAIN, TEXT_MAX, &plain);
+	buf_printf(&text, "#### %.*s\n\n%.*s", SL_FMT(said.head), SL_FMT(said.rest));
+	put_message(&ret->body, t, m, webhook_cut(plain.head, HEAD_MAX), &text);
 	int rc = put_url(&ret->url, t, m->now_us, e);
 	return rc ? rc : webhook_finish(t, "application/json", BODY_MAX, ret, e);
 }
@@ -130,6 +167,7 @@ const struct webhook_adapter webhook_dingtalk = {
 	.help = "DingTalk (钉钉) group robot; its token stands in the URL (url_file), its secret "
 		"in secret_file",
 	.takes = WEBHOOK_TEXT_TEMPLATE,
+	.mentions = true,
 	.limits = {{20, TIMES_MIN}},
 	.check = dingtalk_check,
 	.compose = dingtalk_compose,

@@ -47,8 +47,12 @@ static const char *colour(const struct webhook_message *m)
 static void put_card(struct buf *b, const struct webhook_target *t, const struct webhook_message *m)
 {
 	auto_said struct webhook_said said, plain;
+	auto_buf struct buf text;
+	buf_init(&text, 2 * TEXT_MAX);
 	webhook_say(t, m, WEBHOOK_MARKDOWN, TEXT_MAX, &said);
 	webhook_say(t, m, WEBHOOK_PLAIN, TEXT_MAX, &plain);
+	buf_put_slice(&text, said.rest.n ? said.rest : said.head);
+	webhook_put_mentions(&text, t, m, "\n<at id=", "></at>");
 	json_put_key(b, "card");
 	buf_puts(b, "{\"config\":{\"wide_screen_mode\":true},\"header\":{\"title\":{"
 		    "\"tag\":\"plain_text\"");
@@ -57,7 +61,7 @@ static void put_card(struct buf *b, const struct webhook_target *t, const struct
 		   "},\"template\":\"%s\"},\"elements\":[{\"tag\":\"div\",\"text\":{"
 		   "\"tag\":\"lark_md\"",
 		   colour(m));
-	webhook_put_text(b, "content", said.rest.n ? said.rest : said.head);
+	webhook_put_text(b, "content", buf_slice(&text));
 	buf_puts(b, "}}");
 	if (m->case_url.n) {
 		buf_puts(b, ",{\"tag\":\"action\",\"actions\":[{\"tag\":\"button\",\"text\":{"
@@ -124,6 +128,7 @@ const struct webhook_adapter webhook_feishu = {
 		"secret "
 		"in secret_file",
 	.takes = WEBHOOK_TEXT_TEMPLATE,
+	.mentions = true,
 	.limits = {{100, TIMES_MIN}, {5, TIMES_SEC}},
 	.check = feishu_check,
 	.compose = feishu_compose,

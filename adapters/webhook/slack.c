@@ -7,6 +7,7 @@
 #include "times.h"
 
 #define TEXT_MAX 2900 /* a section takes 3000 characters */
+#define MENTIONS_BYTES (t->mention.n || m->mention.n ? WEBHOOK_MENTIONS_MAX * 68 : 0)
 #define BODY_MAX (64 * 1024)
 
 static int slack_check(const struct webhook_target *t, struct err *e)
@@ -46,8 +47,9 @@ static int slack_compose(const struct webhook_target *t, const struct webhook_me
 	auto_buf struct buf text, link;
 	buf_init(&text, 2 * TEXT_MAX);
 	buf_init(&link, 2 * WEBHOOK_URL_MAX);
-	webhook_say(t, m, WEBHOOK_SLACK, TEXT_MAX, &said);
+	webhook_say(t, m, WEBHOOK_SLACK, TEXT_MAX - MENTIONS_BYTES, &said);
 	buf_printf(&text, "*%.*s*\n%.*s", SL_FMT(said.head), SL_FMT(said.rest));
+	webhook_put_mentions(&text, t, m, "\n<@", ">");
 	buf_putc(b, '{');
 	webhook_put_text(b, "text", said.head); /* of the notification */
 	buf_puts(b, ",\"blocks\":[");
@@ -108,6 +110,7 @@ const struct webhook_adapter webhook_slack = {
 	.name = "slack",
 	.help = "Slack's incoming webhook, or Mattermost's (the secret is the URL: url_file)",
 	.takes = WEBHOOK_TEXT_TEMPLATE,
+	.mentions = true,
 	.limits = {{1, TIMES_SEC}},
 	.check = slack_check,
 	.compose = slack_compose,

@@ -1,6 +1,6 @@
 /*
- * WeCom (企业微信) group robot: markdown, with the link to the case as its last line. The key
- * stands in the URL (url_file). HTTP is 200 whatever happens; errcode says what did.
+ * WeCom (企业微信) group robot: markdown, at its end the link to the case and who is called. The
+ * key stands in the URL (url_file). HTTP is 200 whatever happens; errcode says what did.
  */
 #include "compose.h"
 
@@ -29,6 +29,7 @@ static int wecom_compose(const struct webhook_target *t, const struct webhook_me
 	buf_init(&link, CONTENT_MAX);
 	if (m->case_url.n && m->case_url.n < CONTENT_MAX / 2)
 		buf_printf(&link, "\n[%s](%.*s)", webhook_open_word(t), SL_FMT(m->case_url));
+	webhook_put_mentions(&link, t, m, "\n<@", ">");
 	webhook_say(t, m, WEBHOOK_MARKDOWN, CONTENT_MAX - link.n - 6, &said);
 	buf_printf(&content, "**%.*s**\n%.*s", SL_FMT(said.head), SL_FMT(said.rest));
 	buf_put_slice(&content, buf_slice(&link));
@@ -66,6 +67,7 @@ const struct webhook_adapter webhook_wecom = {
 	.name = "wecom",
 	.help = "WeCom (企业微信) group robot; its key stands in the URL (url_file)",
 	.takes = WEBHOOK_TEXT_TEMPLATE,
+	.mentions = true,
 	.limits = {{20, TIMES_MIN}},
 	.check = wecom_check,
 	.compose = wecom_compose,

@@ -199,6 +199,19 @@ static int load_endpoints(struct config *c, const struct yaml_node *list, struct
 	return 0;
 }
 
+/* One that the hub does not speak itself, but some endpoint. */
+static void find_other_lang(struct config *c)
+{
+	c->other_lang = -1;
+	for (size_t i = 0; i < c->nendpoints; i++) {
+		struct endpoint_conf *p = &c->endpoints[i];
+		if (p->lang == CONFIG_LANG_OF_HUB)
+			p->lang = c->lang;
+		if (p->lang != c->lang)
+			c->other_lang = p->lang;
+	}
+}
+
 static int load_ranges(struct config *c, const struct yaml_node *list, struct guard *g,
 		       struct err *e)
 {
@@ -363,6 +376,7 @@ static int load_into(struct config *c, struct err *e)
 	r = load_brokers(c, root.section[S_MQTT], e);
 	if (!r)
 		r = load_endpoints(c, root.section[S_ENDPOINTS], e);
+	find_other_lang(c);
 	if (!r)
 		r = load_ranges(c, c->notify.allow_addresses, &c->notify.allowed, e);
 	if (!r)

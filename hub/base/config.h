@@ -46,12 +46,15 @@ struct endpoint_conf {
 	const char *ca_file;	    /* PEM; NULL = the system's */
 	int64_t timeout_us;	    /* one attempt, all in all */
 	const char *rate;	    /* "20/min", "100/min 5/s"; NULL = the dialect's, "none" */
+	int lang;		    /* enum lang */
+	const char *mention;	    /* ids of people, with blanks between them; NULL = nobody's */
 };
 
 struct config {
 	const char *path;
 	const char *district;  /* stands in every key of the database */
 	int lang;	       /* enum lang */
+	int other_lang;	       /* that some endpoint has instead; -1: none has */
 	const char *time_zone; /* a name from /usr/share/zoneinfo */
 	struct {
 		int level; /* enum log_level */
@@ -128,6 +131,7 @@ struct config {
 #define CONFIG_SUBSCRIPTIONS_MAX 256
 #define CONFIG_NAME_MAX 64 /* bytes of a broker's name; it stands in every record of the spool */
 #define CONFIG_ENDPOINTS_MAX 10000
+#define CONFIG_LANG_OF_HUB 2 /* behind those of enum lang, while it is read */
 #define CONFIG_SERVERS_MAX 256
 
 /* -EINVAL with file, line, column, key, value and what was expected; -ENOENT; -ENOMEM. */

@@ -10,6 +10,7 @@
 static const char *const sync_names[] = {"os", "interval", "always", NULL};
 static const char *const unknown_names[] = {"keep", "register", NULL};
 static const char *const languages[] = {"zh-CN", "en", NULL}; /* in the order of enum lang */
+static const char *const endpoint_languages[] = {"zh-CN", "en", "hub", NULL};
 
 #define YEARS(n) ((n)*365 * TIMES_DAY)
 #define AT(member) offsetof(struct config, member)
@@ -269,6 +270,14 @@ static const struct yaml_field endpoint_fields[] = {
 	 "PEM of the CA to check the receiver against; else the system's"},
 	{"timeout", YAML_T_DURATION, offsetof(struct endpoint_conf, timeout_us), "15s",
 	 100 * TIMES_MS, TIMES_MIN, NULL, "One attempt, all in all"},
+	{"language", YAML_T_ENUM, offsetof(struct endpoint_conf, lang), "hub", 0, 0,
+	 endpoint_languages, "Of what is read there; hub: that at the top of the file"},
+	{"mention", YAML_T_STR, offsetof(struct endpoint_conf, mention), "", 0, 0, NULL,
+	 "Who is called by name in the chat when something is high or urgent: ids with blanks "
+	 "between "
+	 "them (wecom: user ids, dingtalk: mobile numbers or user ids, feishu: open ids, slack: "
+	 "member "
+	 "ids), besides whoever is on duty (gridhub duty load --help)"},
 	{"rate", YAML_T_STR, offsetof(struct endpoint_conf, rate), "", 0, 0, NULL,
 	 "Messages it takes: 20/min, or 100/min 5/s, or none (default: what its dialect is known "
 	 "to take)"},

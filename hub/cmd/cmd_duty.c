@@ -15,7 +15,7 @@ static const char help_load[] =
 	"  people:\n"
 	"    - {name: 张伟, title: 网格长, endpoints: [zhangwei, zhangwei-sms], quiet: "
 	"\"22:00-07:00\"}\n"
-	"    - {name: 陈静, endpoints: [chenjing]}\n"
+	"    - {name: 陈静, endpoints: [group], mention: \"13800000000\"}\n"
 	"  duties:\n"
 	"    - {grid: qx-yh-1-1-3, person: 张伟, days: [mon, tue, wed, thu, fri], hours: "
 	"\"08:00-20:00\", holidays: never}\n"
@@ -29,7 +29,10 @@ static const char help_load[] =
 	"substitute);\nto the first of the endpoints, and to the next if that fails for good or "
 	"three "
 	"times. When nobody is on\nduty the grid's own endpoint is told, else the same of the grid "
-	"above.\n";
+	"above.\n"
+	"With `mention` the robot of a group's chat calls them by name when something is high or "
+	"urgent: by the user id of\n"
+	"WeCom, mobile number or user id of DingTalk, open id of Feishu, member id of Slack.\n";
 static const char help_list[] =
 	"usage: gridhub duty list [--grid CODE] [--at TIME] [--config FILE]\n\n"
 	"Who is told of alerts of each grid, as JSON lines.\n\n"

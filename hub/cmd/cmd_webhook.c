@@ -309,7 +309,7 @@ static const char *const test_text[] = {
 };
 
 /* A message that no outbox knows of, with an id of its own. */
-static int make_test(const struct config *conf, struct notify_job *j)
+static int make_test(const struct endpoint *p, struct notify_job *j)
 {
 	char id[33];
 	auto_buf struct buf alert;
@@ -317,7 +317,7 @@ static int make_test(const struct config *conf, struct notify_job *j)
 	if (crypto_random_hex(16, id))
 		return -EIO;
 	buf_puts(&alert, "{\"test\":true,\"text\":");
-	json_put_str(&alert, slice_of(test_text[conf->lang == LANG_EN ? LANG_EN : LANG_ZH_CN]));
+	json_put_str(&alert, slice_of(test_text[p->target.lang == LANG_EN ? LANG_EN : LANG_ZH_CN]));
 	buf_puts(&alert, "}");
 	j->state = NOTIFY_SENDING;
 	j->created_us = times_now_us();
@@ -382,7 +382,7 @@ static int send_test(const struct config *conf, const struct endpoint *p)
 	struct sender_result result = {0};
 	int exit_code = CMD_FAILED;
 	notify_job_init(&j);
-	int rc = make_test(conf, &j);
+	int rc = make_test(p, &j);
 	if (!rc)
 		rc = notify_job_compose(&j, p, conf, times_now_us(), &request);
 	if (!rc)

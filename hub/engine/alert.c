@@ -87,16 +87,21 @@ static void put_member(struct buf *out, const char *key, const char *value)
 	json_put_str(out, slice_of(value ? value : ""));
 }
 
+static void put_kind(const struct anomaly *a, enum lang lang, struct buf *out)
+{
+	if (!a->rule->listed)
+		return;
+	put_member(out, "kind_name", a->rule->listed->name[lang]);
+	put_member(out, "department", a->rule->listed->department[lang]);
+}
+
 static void put_alert(const struct anomaly *a, enum lang lang, struct slice title,
 		      struct slice fields, struct slice text, struct buf *out)
 {
 	const struct grid *g = a->device->grid;
 	buf_puts(out, "{\"case\":{");
 	put_member(out, "kind", a->rule->kind);
-	if (a->rule->listed) {
-		put_member(out, "kind_name", a->rule->listed->name[lang]);
-		put_member(out, "department", a->rule->listed->department[lang]);
-	}
+	put_kind(a, lang, out);
 	put_member(out, "severity", severity_names[a->rule->severity]);
 	put_member(out, "rule", a->rule->id);
 	json_put_key(out, "title");
@@ -120,6 +125,48 @@ static void put_alert(const struct anomaly *a, enum lang lang, struct slice titl
 	buf_putc(out, '}');
 }
 
+/* What is said, in one language. */
+struct said {
+	struct buf title, text;
+};
+
+static void said_done(struct said *s)
+{
+	buf_done(&s->title);
+	buf_done(&s->text);
+}
+
+static void say(const struct anomaly *a, enum lang lang, struct said *ret)
+{
+	auto_buf struct buf advice;
+	buf_init(&advice, RULE_TITLE_MAX);
+	buf_init(&ret->title, RULE_TITLE_MAX);
+	buf_init(&ret->text, ALERT_MAX);
+	rule_title(a->rule, lang, a->device, a->reading, a->fields, &ret->title);
+	rule_advice(a->rule, lang, a->device, a->reading, a->fields, &advice);
+	put_text(&words[lang], a, words[lang].severity[a->rule->severity], buf_slice(&ret->title),
+		 buf_slice(&advice), &ret->text);
+}
+
+/* The same in the language that some endpoints have instead: "other", which notify puts in the
+ * place of the hub's own words. */
+static void put_other(const struct anomaly *a, enum lang lang, struct buf *out)
+{
+	auto_call(said_done) struct said said;
+	say(a, lang, &said);
+	out->n--; /* reopen the object */
+	buf_puts(out, ",\"other\":{");
+	put_member(out, "lang", lang_names[lang]);
+	put_kind(a, lang, out);
+	json_put_key(out, "title");
+	json_put_str(out, buf_slice(&said.title));
+	json_put_key(out, "text");
+	json_put_str(out, buf_slice(&said.text));
+	buf_puts(out, "}}");
+	if (said.title.failed || said.text.failed)
+		out->failed = true;
+}
+
 static struct slice endpoint_of(const struct config *conf, const struct device *d)
 {
 	const struct grid *g = registry_answerable(d->grid);
@@ -130,27 +177,25 @@ static struct slice endpoint_of(const struct config *conf, const struct device *
 static int describe(struct batch *b, const struct config *conf, const struct anomaly *a,
 		    struct batch_anomaly *ba)
 {
-	auto_buf struct buf title, advice, fields, text, alert;
+	auto_buf struct buf fields, alert;
+	auto_call(said_done) struct said said;
 	enum lang lang = (enum lang)conf->lang;
-	buf_init(&title, RULE_TITLE_MAX);
-	buf_init(&advice, RULE_TITLE_MAX);
 	buf_init(&fields, READING_ARENA_MAX);
-	buf_init(&text, ALERT_MAX);
-	buf_init(&alert, READING_ARENA_MAX + 4 * ALERT_MAX);
-	rule_title(a->rule, lang, a->device, a->reading, a->fields, &title);
-	rule_advice(a->rule, lang, a->device, a->reading, a->fields, &advice);
+	buf_init(&alert, READING_ARENA_MAX + 8 * ALERT_MAX);
+	say(a, lang, &said);
 	if (a->reading)
 		reading_fields_json(a->reading, &fields);
 	else
 		buf_put_slice(&fields, a->fields);
-	put_text(&words[lang], a, words[lang].severity[a->rule->severity], buf_slice(&title),
-		 buf_slice(&advice), &text);
-	put_alert(a, lang, buf_slice(&title), buf_slice(&fields), buf_slice(&text), &alert);
+	put_alert(a, lang, buf_slice(&said.title), buf_slice(&fields), buf_slice(&said.text),
+		  &alert);
+	if (conf->other_lang >= 0 && !alert.failed)
+		put_other(a, (enum lang)conf->other_lang, &alert);
 	if (fields.failed || alert.failed)
 		return -E2BIG;
 	struct slice endpoint = endpoint_of(conf, a->device);
 	ba->kind = arena_copy(&b->arena, slice_of(a->rule->kind));
-	ba->title = arena_copy(&b->arena, buf_slice(&title));
+	ba->title = arena_copy(&b->arena, buf_slice(&said.title));
 	ba->fields = arena_copy(&b->arena, buf_slice(&fields));
 	ba->alert = arena_copy(&b->arena, buf_slice(&alert));
 	ba->endpoint = endpoint.n ? arena_copy(&b->arena, endpoint) : (struct slice){0};
@@ -160,15 +205,22 @@ static int describe(struct batch *b, const struct config *conf, const struct ano
 }
 
 /* The words of a recovery; the case's own title takes the place of {title} in the database. */
+static int put_recovery(struct batch *b, enum lang lang, const struct anomaly *a, struct slice *ret)
+{
+	auto_buf struct buf text;
+	buf_init(&text, ALERT_MAX);
+	put_text(&words[lang], a, words[lang].recovered, SL("{title}"), (struct slice){0}, &text);
+	*ret = arena_copy(&b->arena, buf_slice(&text));
+	return ret->p ? 0 : -E2BIG;
+}
+
 static int describe_recovery(struct batch *b, const struct config *conf, const struct anomaly *a,
 			     struct batch_anomaly *ba)
 {
-	const struct words *w = &words[conf->lang];
-	auto_buf struct buf text;
-	buf_init(&text, ALERT_MAX);
-	put_text(w, a, w->recovered, SL("{title}"), (struct slice){0}, &text);
-	ba->recovery = arena_copy(&b->arena, buf_slice(&text));
-	return ba->recovery.p ? 0 : -E2BIG;
+	int r = put_recovery(b, (enum lang)conf->lang, a, &ba->recovery);
+	if (!r && conf->other_lang >= 0)
+		r = put_recovery(b, (enum lang)conf->other_lang, a, &ba->other_recovery);
+	return r;
 }
 
 int alert_add(struct batch *b, const struct config *conf, const struct anomaly *a)

@@ -34,6 +34,7 @@ struct batch_anomaly { /* what became of one (device, rule) in this batch */
 		alert; /* endpoint.p == NULL: none; fields, alert: JSON */
 	struct slice
 		recovery; /* text of the recovery, with {title} for the case's own; empty: none */
+	struct slice other_recovery; /* in the language that some endpoints have instead */
 	int severity;
 	bool fired, flapping; /* flapping: began to in this batch */
 	bool lasting, outage; /* of a rule with a state; that the device cannot be reached */

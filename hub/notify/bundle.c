@@ -346,13 +346,12 @@ static void put_alert(const struct digest *d, struct buf *out)
 		out->failed = true;
 }
 
-static int compose(struct bundle *b, struct bundle_item *const *items, size_t n,
-		   const struct bundle_conf *conf, struct slice *ret)
+static int compose(struct bundle *b, struct bundle_item *const *items, size_t n, struct slice *ret)
 {
 	struct digest d = {.items = items,
 			   .n = n,
-			   .words = &words[conf->lang],
-			   .lang = conf->lang,
+			   .words = &words[items[0]->lang],
+			   .lang = items[0]->lang,
 			   .shown = {items[0]}};
 	auto_buf struct buf alert;
 	buf_init(&alert, DIGEST_MAX);
@@ -367,8 +366,7 @@ static int compose(struct bundle *b, struct bundle_item *const *items, size_t n,
 /* ---- messages ---- */
 
 /* One message of items[0..n): as it is if it is only one, else a digest. */
-static int put_message(struct bundle *b, struct bundle_item *const *items, size_t n,
-		       const struct bundle_conf *conf)
+static int put_message(struct bundle *b, struct bundle_item *const *items, size_t n)
 {
 	const struct bundle_item *head = items[0];
 	int r = mem_grow(&b->v, &b->cap, b->n + 1, BUNDLE_ITEMS_MAX, sizeof *b->v);
@@ -385,7 +383,7 @@ static int put_message(struct bundle *b, struct bundle_item *const *items, size_
 	if (n > 1) {
 		m.event = SL("case.digest");
 		m.case_id = 0;
-		r = compose(b, items, n, conf, &m.alert);
+		r = compose(b, items, n, &m.alert);
 		if (r)
 			return r;
 	}
@@ -404,12 +402,12 @@ static int put_endpoint(struct bundle *b, struct bundle_item *const *items, size
 	for (size_t i = 0; i < n; i++)
 		groups += i == 0 || !same_group(items[i - 1], items[i]);
 	if (groups > BUNDLE_GROUPS_MAX && !by_itself)
-		return put_message(b, items, n, conf);
+		return put_message(b, items, n);
 	for (size_t from = 0, to; from < n; from = to) {
 		to = from + 1;
 		while (to < n && !by_itself && same_group(items[from], items[to]))
 			to++;
-		int r = put_message(b, items + from, to - from, conf);
+		int r = put_message(b, items + from, to - from);
 		if (r)
 			return r;
 	}

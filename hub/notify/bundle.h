@@ -28,6 +28,7 @@ struct bundle_item { /* what is owed; all borrowed */
 	enum severity severity;
 	int64_t quiet_until_us, silent_until_us; /* 0: it is not */
 	int64_t after_us;	/* an earlier one of its case waits until then; 0: none */
+	enum lang lang;		/* of its endpoint */
 	bool alone;		/* its endpoint takes each alert by itself, at once */
 	bool case_outstanding;	/* an earlier message about its case is under way */
 	int64_t outstanding;	/* messages under way to its endpoint */
@@ -48,7 +49,6 @@ struct bundle_message {
 
 struct bundle_conf {
 	int64_t now_us, wait_us, interval_us; /* wait 0: each alert by itself, at once */
-	enum lang lang;
 };
 
 struct bundle {

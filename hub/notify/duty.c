@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "adapters/webhook/adapter.h"
 #include "pg_columns.h"
 #include "times.h"
 #include "yaml.h"
@@ -37,7 +38,7 @@ struct roster_yaml {
 };
 
 struct person_yaml {
-	const char *name, *title, *quiet;
+	const char *name, *title, *quiet, *mention;
 	const struct yaml_node *endpoints;
 };
 
@@ -65,6 +66,8 @@ static const struct yaml_field person_table[] = {
 	{"title", YAML_T_STR, P(title), "", 0, 0, NULL, "what they are"},
 	{"endpoints", YAML_T_NODE, P(endpoints), NULL, 0, 0, NULL,
 	 "names of endpoints, the first that works"},
+	{"mention", YAML_T_STR, P(mention), "", 0, 0, NULL,
+	 "what the chat's program knows them by: called by name when something is high or urgent"},
 	{"quiet", YAML_T_STR, P(quiet), "", 0, 0, NULL, "22:00-07:00: nothing but urgent alerts"},
 };
 #define D(m) offsetof(struct duty_yaml, m)
@@ -92,7 +95,7 @@ static const struct yaml_field absence_table[] = {
 };
 
 /* Columns of duty_put_*.sql. */
-enum { PEOPLE_COLUMNS = 5, DUTY_COLUMNS = 9, ABSENCE_COLUMNS = 4 };
+enum { PEOPLE_COLUMNS = 6, DUTY_COLUMNS = 9, ABSENCE_COLUMNS = 4 };
 
 struct reader {
 	struct yaml_doc *doc;
@@ -235,6 +238,12 @@ static void read_person(struct reader *r, const struct yaml_node *map, struct pg
 		bad(r, map, "key \"name\": 1 to %d bytes were expected", NAME_MAX_BYTES);
 	if (find_person(r, y.name) != map)
 		bad(r, map, "person \"%.80s\" is here twice", y.name);
+	if (y.mention && y.mention[0] && !webhook_mention_ok(slice_of(y.mention)))
+		bad(r, map,
+		    "key \"mention\": value \"%.40s\": expected one id of letters, digits and _ . "
+		    "@ + "
+		    "-, and not everybody",
+		    y.mention);
 	if (y.quiet && y.quiet[0] && !hours_ok(y.quiet, from, to))
 		bad(r, map, "key \"quiet\": value \"%.20s\": expected 22:00-07:00", y.quiet);
 	if (from[0] && (!strcmp(from, to) || (!strcmp(from, "00:00") && !strcmp(to, "24:00"))))
@@ -244,6 +253,7 @@ static void read_person(struct reader *r, const struct yaml_node *map, struct pg
 	put_endpoints(r, y.endpoints, &a->c[2]);
 	put_or_null(&a->c[3], from);
 	put_or_null(&a->c[4], to);
+	put_or_null(&a->c[5], y.mention);
 }
 
 static void read_duty(struct reader *r, const struct yaml_node *map, struct pg_columns *a)

@@ -3,7 +3,8 @@
  * database as a whole; and which of the days at hand are holidays, which shifts go by.
  *
  *   people:
- *     - {name: 张伟, title: 网格长, endpoints: [zhangwei, zhangwei-sms], quiet: "22:00-07:00"}
+ *     - {name: 张伟, title: 网格长, endpoints: [zhangwei, zhangwei-sms], quiet: "22:00-07:00",
+ *        mention: zhangwei}
  *   duties:
  *     - {grid: qx-yh-1-1-3, person: 张伟, days: [mon, tue, wed, thu, fri], hours: "08:00-20:00",
  * holidays: never} absences:

@@ -50,13 +50,12 @@ static int load_secrets(const struct endpoint_conf *c, struct err *e, struct end
 	return 0;
 }
 
-static int load_template(const struct config *conf, const struct endpoint_conf *c, struct err *e,
-			 struct endpoint *p)
+static int load_template(const struct endpoint_conf *c, struct err *e, struct endpoint *p)
 {
 	bool body = p->adapter->takes == WEBHOOK_BODY_TEMPLATE;
 	auto_free char *text = NULL;
 	size_t n, bad;
-	p->target.lang = conf->lang;
+	p->target.lang = c->lang;
 	p->target.content_type = slice_of(c->content_type);
 	if (given(c->content_type) && !body)
 		return err_set(e, -EINVAL, "key \"content_type\" is for dialect template only");
@@ -115,6 +114,24 @@ static int load_rate(const struct endpoint_conf *c, struct err *e, struct endpoi
 	return 0;
 }
 
+static int load_mention(const struct endpoint_conf *c, struct err *e, struct endpoint *p)
+{
+	struct slice rest = slice_of(c->mention), id;
+	size_t n = 0;
+	p->target.mention = rest;
+	if (rest.n && !p->adapter->mentions)
+		return err_set(e, -EINVAL, "key \"mention\": dialect \"%s\" calls nobody by name",
+			       p->adapter->name);
+	while (rest.n && slice_cut(&rest, ' ', &id))
+		if (id.n && (!webhook_mention_ok(id) || ++n > WEBHOOK_MENTIONS_MAX))
+			return err_set(
+				e, -EINVAL,
+				"key \"mention\": value \"%.40s\": expected at most %d ids of "
+				"letters, digits and _ . @ + -, and not everybody",
+				c->mention, WEBHOOK_MENTIONS_MAX);
+	return 0;
+}
+
 static int load(const struct config *conf, const struct endpoint_conf *c, struct err *e,
 		struct endpoint *p)
 {
@@ -129,7 +146,9 @@ static int load(const struct config *conf, const struct endpoint_conf *c, struct
 	if (!rc)
 		rc = load_secrets(c, e, p);
 	if (!rc)
-		rc = load_template(conf, c, e, p);
+		rc = load_template(c, e, p);
+	if (!rc)
+		rc = load_mention(c, e, p);
 	if (!rc)
 		rc = p->adapter->check(&p->target, e);
 	return rc;

@@ -2,6 +2,7 @@
 
 #include "bundle.h"
 #include "duty.h"
+#include "notify_words.h"
 #include "pg_columns.h"
 #include "times.h"
 
@@ -38,11 +39,15 @@ static struct slice text_or_null(const struct pg_rows *rows, size_t i, size_t co
 	return pg_null(rows, i, col) ? (struct slice){0} : pg_slice(rows, i, col);
 }
 
-/* A receiver that keeps an incident of each case could not close what a digest opened. */
-static bool wants_each(const struct endpoints *all, struct slice endpoint)
+/* A receiver that keeps an incident of each case could not close what a digest opened; and it may
+ * read another language than the hub's. */
+static int suit_receiver(const struct endpoints *all, struct bundle_item *it, enum lang lang,
+			 struct bundle *b)
 {
-	const struct endpoint *p = endpoint.p ? endpoints_find(all, endpoint) : NULL;
-	return p && p->adapter->by_case;
+	const struct endpoint *p = it->endpoint.p ? endpoints_find(all, it->endpoint) : NULL;
+	it->alone = p && p->adapter->by_case;
+	it->lang = p ? (enum lang)p->target.lang : lang;
+	return notify_words(&b->arena, lang_names[it->lang], &it->alert);
 }
 
 static struct bundle_item item_of(const struct pg_rows *rows, size_t i)
@@ -138,19 +143,21 @@ static int bundle_rows(struct notify_store *s, const struct endpoints *endpoints
 		       struct notify_bundled *ret)
 {
 	const struct config *conf = endpoints->conf;
+	enum lang lang = (enum lang)notify_store_conf(s)->lang;
 	size_t n = pg_count(rows);
+	int rc = 0;
 	auto_free struct bundle_item *items = mem_new((n + 1) * sizeof *items);
 	struct bundle_conf how = {.now_us = pg_i64(rows, 0, O_NOW),
 				  .wait_us = conf->notify.group_wait_us,
-				  .interval_us = conf->notify.group_interval_us,
-				  .lang = (enum lang)notify_store_conf(s)->lang};
+				  .interval_us = conf->notify.group_interval_us};
 	if (!items)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
 		items[i] = item_of(rows, i);
-		items[i].alone = wants_each(endpoints, items[i].endpoint);
+		rc = rc ? rc : suit_receiver(endpoints, &items[i], lang, b);
 	}
-	int rc = bundle_run(b, items, n, &how);
+	if (!rc)
+		rc = bundle_run(b, items, n, &how);
 	if (rc)
 		return err_set(e, rc, "alerts cannot be bundled: %s", strerror(-rc));
 	*ret = (struct notify_bundled){.items = n, .messages = b->n, .more = n == BUNDLE_ITEMS_MAX};

@@ -47,6 +47,7 @@ static int fill_request(struct notify_job *j, const struct endpoint *p, const st
 				    .event = j->event,
 				    .alert = alert,
 				    .case_url = buf_slice(&case_url),
+				    .mention = j->mention,
 				    .at_us = j->created_us,
 				    .now_us = now_us};
 	return p->adapter->compose(&p->target, &m, &j->request, e);

@@ -23,7 +23,7 @@ struct notify_job {
 	int attempts; /* before this one */
 	char lease[NOTIFY_LEASE_MAX];
 	const struct endpoint *to; /* that the request under way was made from */
-	struct slice message_id, endpoint, event, alert; /* in mem */
+	struct slice message_id, endpoint, event, alert, mention; /* in mem */
 	struct arena mem;
 	struct webhook_request request;
 	/* what became of it, once state is NOTIFY_DONE */

@@ -134,7 +134,18 @@ int notify_store_connect(struct notify_store *s, struct err *e)
 
 /* ---- claim ---- */
 
-enum { C_ID, C_MESSAGE, C_CASE, C_ENDPOINT, C_EVENT, C_ALERT, C_CREATED, C_ATTEMPTS, C_TURN };
+enum {
+	C_ID,
+	C_MESSAGE,
+	C_CASE,
+	C_ENDPOINT,
+	C_EVENT,
+	C_ALERT,
+	C_CREATED,
+	C_ATTEMPTS,
+	C_MENTION,
+	C_TURN
+};
 
 static void fill_job(struct notify_job *j, const struct pg_rows *rows, size_t i)
 {
@@ -148,6 +159,7 @@ static void fill_job(struct notify_job *j, const struct pg_rows *rows, size_t i)
 	j->endpoint = arena_copy(&j->mem, pg_slice(rows, i, C_ENDPOINT));
 	j->event = arena_copy(&j->mem, pg_slice(rows, i, C_EVENT));
 	j->alert = arena_copy(&j->mem, pg_slice(rows, i, C_ALERT));
+	j->mention = arena_copy(&j->mem, pg_slice(rows, i, C_MENTION));
 	if (!j->message_id.p || !j->endpoint.p || !j->event.p || !j->alert.p)
 		notify_job_dead(j, "the alert has more bytes than the hub can send");
 }

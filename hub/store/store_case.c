@@ -3,7 +3,7 @@
 #include "alert.h"
 #include "times.h"
 
-#define CASE_COLUMNS 19
+#define CASE_COLUMNS 20
 
 /* Rows a statement. Before PostgreSQL has statistics of grid_case it may join each row with each:
  * 10,000 at once then took more than a minute. */
@@ -46,6 +46,7 @@ static void anomaly_columns(struct pg_columns *a, const struct batch_anomaly *x)
 	pg_array_str(&a->c[16], x->lasting ? SL("t") : SL("f"));
 	pg_array_str(&a->c[17], x->outage ? SL("t") : SL("f"));
 	pg_array_str(&a->c[18], x->of_grid ? SL("t") : SL("f"));
+	pg_array_str(&a->c[19], x->other_recovery);
 }
 
 /* What fires or recovers, as arrays; batch: what cases are told by to have been opened by it. */
@@ -111,27 +112,50 @@ static int adopt(struct store_writing *w, const struct batch *b)
 static const char *const outage_titles[] = {"{device}下{n}台设备失联",
 					    "{n} devices below {device} cannot be reached"};
 
+struct outage_words {
+	const char *title;
+	struct buf begins, over;
+};
+
+static void outage_words(enum lang lang, struct outage_words *ret)
+{
+	ret->title = outage_titles[lang];
+	buf_init(&ret->begins, RULE_TITLE_MAX);
+	buf_init(&ret->over, RULE_TITLE_MAX);
+	alert_put_how(lang, SEVERITY_HIGH, false, &ret->begins);
+	alert_put_how(lang, SEVERITY_HIGH, true, &ret->over);
+}
+
+static void outage_words_done(struct outage_words *w)
+{
+	buf_done(&w->begins);
+	buf_done(&w->over);
+}
+
 /* Several devices below one that cannot be reached are one case; and such a case may be over. */
 static int write_outages(struct store_writing *w, int64_t batch)
 {
 	auto_rows struct pg_rows *rows = NULL;
-	auto_buf struct buf begins, over;
+	auto_call(outage_words_done) struct outage_words own, other;
 	enum lang lang = (enum lang)w->conf->lang;
+	bool two = w->conf->other_lang >= 0;
 	const char *endpoint = w->conf->notify.default_endpoint;
-	buf_init(&begins, RULE_TITLE_MAX);
-	buf_init(&over, RULE_TITLE_MAX);
-	alert_put_how(lang, SEVERITY_HIGH, false, &begins);
-	alert_put_how(lang, SEVERITY_HIGH, true, &over);
+	outage_words(lang, &own);
+	outage_words(two ? (enum lang)w->conf->other_lang : lang, &other);
 	struct pg_arg args[] = {PGA_I(w->pos->district_id),
 				PGA_STR(w->pos->stream_id),
 				PGA_I(batch),
 				PGA_I(OUTAGE_DEVICES),
 				PGA_I(OUTAGE_WITHIN_US),
-				PGA_STR(outage_titles[lang]),
-				PGA_S(buf_slice(&begins)),
-				PGA_S(buf_slice(&over)),
+				PGA_STR(own.title),
+				PGA_S(buf_slice(&own.begins)),
+				PGA_S(buf_slice(&own.over)),
 				PGA_STR(OUTAGE_KIND),
-				endpoint ? PGA_STR(endpoint) : PGA_NULL};
+				endpoint ? PGA_STR(endpoint) : PGA_NULL,
+				two ? PGA_STR(lang_names[w->conf->other_lang]) : PGA_NULL,
+				two ? PGA_STR(other.title) : PGA_NULL,
+				PGA_S(buf_slice(&other.begins)),
+				PGA_S(buf_slice(&other.over))};
 	int r = pg_query(w->pg, SQL_STORE_OUTAGE, args, COUNT_OF(args), w->e, &rows);
 	if (r)
 		return r;

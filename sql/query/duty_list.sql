@@ -1,5 +1,5 @@
 -- Who is told of alerts of each grid ($2 code or NULL) at $3 (µs), in zone $4; $5 holidays.
-SELECT json_build_object('grid', g.code, 'name', g.name, 'person', r.person, 'endpoints', r.endpoints,
+SELECT json_build_object('grid', g.code, 'name', g.name, 'person', r.person, 'endpoints', r.endpoints, 'mention', p.mention,
                          'quiet_until', quiet_until(p, ts_from_us($3), $4))
 FROM grid g
      LEFT JOIN LATERAL recipient($1, g.id, ts_from_us($3), $4, $5::date[]) r ON true

@@ -32,6 +32,7 @@ WITH RECURSIVE turn AS (
     UPDATE outbox o
     SET lease = $2, next_at = now() + $3::bigint * interval '1 microsecond'
     WHERE o.district_id = $1 AND o.id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING o.id, o.message_id, o.case_id, o.endpoint, o.event, o.alert, ts_to_us(o.created_at), o.attempts
+    RETURNING o.id, o.message_id, o.case_id, o.endpoint, o.event, o.alert, ts_to_us(o.created_at), o.attempts,
+              (SELECT p.mention FROM person p WHERE p.district_id = o.district_id AND p.name = o.person)
 )
 SELECT t.*, (SELECT max(endpoint) FROM due) FROM taken t, (SELECT set_config('synchronous_commit', 'off', true)) c

@@ -4,9 +4,11 @@
 WITH given AS (
     SELECT * FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::jsonb[],
                          $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::jsonb[], $18::text[],
-                         $19::boolean[], $20::boolean[], $21::boolean[], $22::boolean[])
+                         $19::boolean[], $20::boolean[], $21::boolean[], $22::boolean[],
+                         $23::text[])
         AS t (device_id, rule_id, grid_id, kind, severity, title, fields,
-              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping, lasting, outage, of_grid)
+              fired, n, first_us, last_us, recovered_us, endpoint, alert, recovery, flapping, lasting, outage, of_grid,
+              other_recovery)
 ), locked AS MATERIALIZED ( -- all in one order, whatever becomes of each: two hubs would wait for one another
     SELECT g.id FROM given a JOIN grid_case g ON g.district_id = $1 AND g.device_id = a.device_id AND g.rule_id = a.rule_id
                                              AND g.state <> 9
@@ -26,7 +28,7 @@ WITH given AS (
 ), back AS (
     DELETE FROM held_case h USING free f WHERE h.district_id = $1 AND h.device_id = f.device_id AND h.rule_id = f.rule_id
     RETURNING h.device_id, h.rule_id, grid_id, kind, severity, title, fields, true, n, first_us, last_us, 0::bigint, endpoint,
-              alert, '', false, true, outage, of_grid
+              alert, '', false, true, outage, of_grid, ''
 ), a AS (
     SELECT given.* FROM given, (SELECT count(*) FROM locked) l UNION ALL SELECT * FROM back
 ), stopped AS MATERIALIZED (
@@ -70,9 +72,11 @@ WITH given AS (
       AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id)
 ), fired AS (
     INSERT INTO grid_case AS g (district_id, device_id, rule_id, grid_id, kind, severity, state, title, fields,
-                                first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch, outage, of_grid)
+                                first_seen, last_seen, event_count, recovered_at, opened_stream, opened_batch, outage, of_grid,
+                                other_title)
     SELECT $1, device_id, rule_id, grid_id, kind, severity, CASE WHEN endpoint IS NULL THEN 1 ELSE 2 END, title, fields,
-           ts_from_us(first_us), ts_from_us(last_us), n, ts_from_us(nullif(recovered_us, 0)), $2, $3, outage, of_grid
+           ts_from_us(first_us), ts_from_us(last_us), n, ts_from_us(nullif(recovered_us, 0)), $2, $3, outage, of_grid,
+           alert #>> '{other,title}'
     FROM a
     WHERE a.fired AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.device_id = a.device_id AND s.rule_id = a.rule_id)
     ORDER BY device_id, rule_id
@@ -80,7 +84,7 @@ WITH given AS (
         event_count = g.event_count + excluded.event_count,
         last_seen = greatest(g.last_seen, excluded.last_seen),
         recovered_at = excluded.recovered_at
-    RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.opened_at, g.event_count,
+    RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.other_title, g.opened_at, g.event_count,
               g.opened_stream = $2 AND g.opened_batch = $3 AS opened
 ), seen AS (
     UPDATE grid_case g SET
@@ -89,9 +93,10 @@ WITH given AS (
         recovered_at = CASE WHEN a.recovered_us = 0 THEN g.recovered_at ELSE ts_from_us(a.recovered_us) END
     FROM a
     WHERE NOT a.fired AND g.district_id = $1 AND g.device_id = a.device_id AND g.rule_id = a.rule_id AND g.state <> 9
-    RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.opened_at, g.event_count, false AS opened
+    RETURNING g.id, g.device_id, g.rule_id, g.state, g.title, g.other_title, g.opened_at, g.event_count, false AS opened
 ), touched AS (
-    SELECT c.*, a.grid_id, a.kind, a.severity, a.fired, a.flapping, a.first_us, a.last_us, a.recovered_us, a.endpoint, a.alert, a.recovery
+    SELECT c.*, a.grid_id, a.kind, a.severity, a.fired, a.flapping, a.first_us, a.last_us, a.recovered_us, a.endpoint, a.alert, a.recovery,
+           a.other_recovery
     FROM (SELECT * FROM fired UNION ALL SELECT * FROM seen) c JOIN a USING (device_id, rule_id)
 ), moves AS (
     SELECT id, 1 AS step, 'filed' AS what, NULL::smallint AS from_state, 1::smallint AS to_state,
@@ -115,6 +120,11 @@ WITH given AS (
                'opened_at', to_char(t.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                'event_count', t.event_count))
            || CASE WHEN m.what = 'recovered' THEN jsonb_build_object('text', replace(t.recovery, '{title}', t.title))
+                   ELSE '{}' END
+           || CASE WHEN m.what = 'recovered' AND t.other_recovery <> '' AND t.alert ? 'other' THEN
+                   jsonb_build_object('other', (t.alert -> 'other') || jsonb_build_object(
+                       'title', coalesce(t.other_title, t.alert #>> '{other,title}'), 'text',
+                       replace(t.other_recovery, '{title}', coalesce(t.other_title, t.alert #>> '{other,title}'))))
                    ELSE '{}' END
     FROM touched t
     JOIN (SELECT id, step, CASE what WHEN 'filed' THEN 'opened' ELSE what END AS what FROM moves

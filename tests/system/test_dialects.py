@@ -164,6 +164,9 @@ def test_a_refusal_is_explained(bare, robot, dialect, status, answer, result, sa
     ("standard", {"text": "x"}, "takes no template_file"),
     ("wecom", {"content_type": "text/plain"}, "content_type"),
     ("template", {"template_file": "nowhere"}, "nowhere"),
+    ("wecom", {"mention": "zhangwei all"}, 'key "mention": value "zhangwei all"'),
+    ("wecom", {"mention": "<@x>"}, 'key "mention": value "<@x>"'),
+    ("standard", {"mention": "x"}, 'key "mention": dialect "standard" calls nobody'),
 ])
 def test_a_bad_set_up_is_told_by_check(bare, robot, dialect, change, says):
     conf = endpoint(bare, robot, dialect) if dialect in DIALECTS else {"name": "leader", "url": "https://h/",
@@ -206,6 +209,33 @@ def test_a_case_goes_to_a_robot_and_a_blocked_robot_gets_rest(make_hub, robot, p
     time.sleep(1.5)
     assert len(robot.seen) == 1
     assert hub.stop() == 0
+
+
+@pytest.mark.parametrize("dialect, called", [
+    ("wecom", lambda body: "<@zhang.wei>" in body["markdown"]["content"] and "<@post>" in body["markdown"]["content"]),
+    ("dingtalk", lambda body: body["at"] == {"atUserIds": ["zhang.wei", "post"], "atMobiles": []}),
+    ("feishu", lambda body: "<at id=zhang.wei></at>" in body["card"]["elements"][0]["text"]["content"]),
+])
+def test_who_is_on_duty_is_called_by_name(make_hub, robot, publisher, dialect, called):
+    hub = make_hub(rules={"a.yaml": RULE}, grids=GRIDS, devices=DEVICES, start=False)
+    hub.conf["endpoints"] = [{**endpoint(hub, robot, dialect), "mention": "post"}]
+    hub.write_conf()
+    roster = hub.dir / "roster.yaml"
+    roster.write_text("people:\n  - {name: 张伟, endpoints: [leader], mention: zhang.wei}\n"
+                      "duties:\n  - {grid: qx-yh-1-1-3, person: 张伟}\n")
+    hub.cmd("duty", "load", roster)
+    assert json.loads(hub.cmd("duty", "list", "--grid", "qx-yh-1-1-3").out)["mention"] == "zhang.wei"
+    roster.write_text("people:\n  - {name: 张伟, endpoints: [leader], mention: all}\n")
+    refused = hub.cmd("duty", "load", roster, check=False)
+    assert refused.returncode == 1 and 'key "mention": value "all"' in refused.err
+    hub.start()
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 91.256})
+    wait_until(lambda: robot.seen)
+    body = json.loads(robot.seen[0][2])
+    assert called(body), body
+    publisher.publish(topic_of("bin-1"), {"fill_pct": 10.0})  # nobody is called when it is over
+    wait_until(lambda: len(robot.seen) == 2)
+    assert "zhang.wei" not in robot.seen[1][2].decode()
 
 
 def test_incidents_are_opened_and_closed_one_by_one(make_hub, robot, publisher):

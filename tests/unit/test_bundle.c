@@ -14,7 +14,7 @@
 #define ITEMS 400
 
 static const struct bundle_conf conf = {
-	.now_us = NOW, .wait_us = 30 * TIMES_SEC, .interval_us = 5 * TIMES_MIN, .lang = LANG_ZH_CN};
+	.now_us = NOW, .wait_us = 30 * TIMES_SEC, .interval_us = 5 * TIMES_MIN};
 
 struct bed {
 	struct bundle_item items[ITEMS];
