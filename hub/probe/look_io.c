@@ -58,21 +58,26 @@ int look_io_find(struct look_run *run, const struct look_url *u, bool own, struc
 
 /* ---- waiting ---- */
 
-/* 0, or -ETIMEDOUT. */
-static int wait_fd(struct look_run *run, int fd, short events)
+/* 0: it is ready, or `most` has passed. -ETIMEDOUT: it is late. */
+static int wait_at_most(struct look_run *run, int fd, short events, int64_t most)
 {
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = events};
-		int64_t left = look_left_us(run);
+		int64_t left = MIN_OF(look_left_us(run), most);
 		struct timespec ts = {left / TIMES_SEC, left % TIMES_SEC * 1000};
 		if (!left)
 			return -ETIMEDOUT;
 		int r = ppoll(&p, 1, &ts, NULL);
-		if (r > 0)
+		if (r > 0 || (r == 0 && left == most))
 			return 0;
 		if (r < 0 && errno != EINTR)
 			return -errno;
 	}
+}
+
+static int wait_fd(struct look_run *run, int fd, short events)
+{
+	return wait_at_most(run, fd, events, INT64_MAX);
 }
 
 /* ---- connecting ---- */
@@ -197,8 +202,8 @@ static ssize_t receive(struct look_io *io, void *p, size_t n)
 	short events = POLLIN;
 	ssize_t r;
 	while ((r = try_read(io, p, n, &events)) == -EAGAIN) {
-		int w = wait_fd(io->run, io->fd, events);
-		if (w)
+		if (wait_at_most(io->run, io->fd, events,
+				 io->patient ? LOOK_IO_LULL_US : INT64_MAX))
 			return look_fail_late(io->run);
 	}
 	if (r < 0)
@@ -225,6 +230,13 @@ ssize_t look_io_some(struct look_io *io, void *p, size_t n)
 	memcpy(p, io->buf + io->at, n);
 	io->at += n;
 	return (ssize_t)n;
+}
+
+void look_io_patient(struct look_io *io)
+{
+	static const int many = LOOK_IO_BYTES / 2;
+	io->patient = true;
+	setsockopt(io->fd, SOL_SOCKET, SO_RCVLOWAT, &many, sizeof many);
 }
 
 int look_io_exactly(struct look_io *io, void *p, size_t n)

@@ -18,6 +18,7 @@ struct look_io {
 	struct look_run *run;
 	int fd; /* -1: not open */
 	struct tls *tls;
+	bool patient;
 	size_t at, n; /* what of buf is not used up */
 	uint8_t buf[LOOK_IO_BYTES];
 };
@@ -38,6 +39,11 @@ must_check int look_io_open(struct look_io *io, struct look_run *run, const stru
 			    bool own);
 void look_io_close(struct look_io *io); /* safe on one that is not open */
 
+/* From now on a wait for bytes is for many of them, or LOOK_IO_LULL_US: a stream that drips in
+ * costs a fifth of the CPU time then, and what comes in a burst, as a keyframe does, is there at
+ * once. */
+void look_io_patient(struct look_io *io);
+#define LOOK_IO_LULL_US INT64_C(100000)
 /* At least one byte, or 0: the end. -errno. */
 must_check ssize_t look_io_some(struct look_io *io, void *p, size_t n);
 /* All n bytes; the end is a failure. */

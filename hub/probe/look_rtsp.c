@@ -240,8 +240,11 @@ ssize_t look_rtsp_packet(struct look_rtsp *s, uint8_t *p)
 			return r;
 		if (r == 1)
 			continue;
-		if (channel == s->channel && n > RTP_HEAD && p[0] >> 6 == 2)
+		if (channel == s->channel && n > RTP_HEAD && p[0] >> 6 == 2) {
+			if (!s->talk.io.patient) /* the first is noted when it comes */
+				look_io_patient(&s->talk.io);
 			return (ssize_t)n;
+		}
 		if (channel == s->channel + 1 && n >= 2 && p[1] == RTCP_BYE)
 			return 0;
 	}
