@@ -62,6 +62,7 @@ struct slice slice_trim(struct slice s)
 
 bool slice_cut(struct slice *rest, char sep, struct slice *ret_part)
 {
+	*ret_part = (struct slice){0};
 	if (!rest->p)
 		return false;
 	const char *at = rest->n ? memchr(rest->p, sep, rest->n) : NULL;

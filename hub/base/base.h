@@ -43,7 +43,8 @@ bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);
 int slice_cmp(struct slice a, struct slice b); /* bytewise, as memcmp */
 struct slice slice_trim(struct slice s);       /* ASCII blanks at both ends */
-/* Cut the next part of *rest up to `sep`; false when *rest is used up (rest->p == NULL). */
+/* Cut the next part of *rest up to `sep`; false, and an empty part, when *rest is used up
+ * (rest->p == NULL). */
 bool slice_cut(struct slice *rest, char sep, struct slice *ret_part);
 /* Strict: an optional sign, digits, nothing else; -EINVAL, -ERANGE. */
 must_check int slice_to_i64(struct slice s, int64_t *ret);

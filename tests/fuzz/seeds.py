@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """Write what each fuzzer NAME starts from into OUT/NAME: seeds.py OUT."""
 import os
+import re
+import struct
+import subprocess
 import sys
 
 BIN = "city/v1/qx/g-1/bin/b-7/"
@@ -91,7 +94,58 @@ def lists():
         yield from (b"%d" % i + head + b"\n  - " + item for item in items[8::8])
 
 
+def encode(container, data=None):
+    """Three small pictures, of which the first and the last are keyframes."""
+    source = ["-f", "h264", "-r", "5", "-i", "-", "-c", "copy"] if data else [
+        "-f", "lavfi", "-i", "testsrc2=s=32x32:r=5", "-frames:v", "3", "-c:v", "libx264", "-g", "2", "-bf", "0",
+        "-preset", "ultrafast", "-qp", "40", "-bsf:v", "filter_units=remove_types=6"]
+    return subprocess.run(["ffmpeg", "-loglevel", "error", *source, "-f", container, "-"], input=data or b"",
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def rtsp(h264):
+    sdp = (b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\na=control:*\r\nm=audio 0 RTP/AVP 8\r\na=control:a\r\n"
+           b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:v\r\n")
+    answers = [b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth\"\r\n"
+               b"WWW-Authenticate: Basic realm=\"a\"\r\nContent-Length: 0\r\n\r\n",
+               b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Base: rtsp://127.0.0.1:1/1/\r\nContent-Length: %d\r\n\r\n%s" % (len(sdp), sdp),
+               b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 7;timeout=60\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n",
+               b"RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 7\r\n\r\n"]
+    units = [u for u in re.split(b"\0\0\0?\1", h264) if u]
+    at, packets = 0, []
+    for i, unit in enumerate(units):
+        picture = unit[0] & 31 in (1, 5)
+        rtp = struct.pack(">BBHII", 128, 96 | (128 if picture else 0), i, at, 1) + unit
+        packets.append(struct.pack(">cBH", b"$", 0, len(rtp)) + rtp)
+        at += 18000 * picture
+    return answers, packets
+
+
+def looks():
+    """The first byte is what fuzz_look.c takes it for: over what, how deep, with a snapshot."""
+    cut, ok = b"\r\n~~~~\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: x/y\r\n"
+    h264 = encode("h264")
+    flv, ts = encode("flv", h264), encode("mpegts", h264)
+    answers, packets = rtsp(h264)
+    whole = b"".join(answers + packets)
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(flv[i:i + 300]), flv[i:i + 300]) for i in range(0, len(flv), 300))
+    pieces = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:1.0,\n7.ts\n"
+    streams = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=500000,RESOLUTION=704x576\nsub/l.m3u8\n"
+    hls = [ok + b"Content-Length: %d\r\n\r\n%s" % (len(b), b) for b in (streams, pieces, ts)]
+    for depth in (0, 3, 6, 0x80 + 1, 0x80 + 7):
+        over = depth % 3
+        yield bytes([depth]) + (whole if over == 0 else ok + b"\r\n" + flv)
+    yield bytes([3]) + b"".join(answers[1:] + packets)
+    yield bytes([0]) + b"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://u:p@127.0.0.2/\r\n\r\n"
+    yield bytes([0]) + b"OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n" + whole
+    yield bytes([4]) + ok + b"Transfer-Encoding: chunked\r\n\r\n" + chunked + b"0\r\n\r\n"
+    yield bytes([2]) + cut.join(hls[1:])
+    yield bytes([5]) + cut.join(hls)
+    yield bytes([8]) + cut.join(hls + hls[1:])
+
+
 def main(out):
+    write(out + "/look", list(looks()))
     write(out + "/cel", [c.encode() for c in CONDITIONS] + [b"\x80" + v.encode() for v in VALUES])
     write(out + "/rule", list(packs()))
     write(out + "/rule_lists", list(lists()))

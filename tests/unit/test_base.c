@@ -294,9 +294,23 @@ static void a_fault_that_goes_on_is_told_ever_more_seldom(void **state)
 	assert_true(log_repeat_due(&r, 3600 * TIMES_SEC));
 }
 
+static void what_is_cut_from_nothing_is_empty(void **state)
+{
+	(void)state;
+	struct slice rest = SL("a b"), part = SL("left over");
+	assert_true(slice_cut(&rest, ' ', &part));
+	assert_true(slice_is(part, "a"));
+	assert_true(slice_cut(&rest, ' ', &part));
+	assert_true(slice_is(part, "b"));
+	assert_false(slice_cut(&rest, ' ', &part));
+	assert_null(part.p);
+	assert_int_equal(part.n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_cut_from_nothing_is_empty),
 		cmocka_unit_test(numbers_are_strict),
 		cmocka_unit_test(utf8_is_strict),
 		cmocka_unit_test(a_buffer_has_an_end),
