@@ -4,14 +4,15 @@
  */
 #include "baseline.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "baseline_state.h"
 #include "json.h"
 #include "picture.h"
 
-#define VIEW_OTHER_HOUR 10 /* bits: plainly the view of the other hours */
-#define VIEW_NEARER 6	   /* … and nearer to it by so many */
+#define OTHER_HOURS_MATCH 75 /* a picture that is plainly that of the other hours … */
+#define OTHER_HOURS_MORE 15  /* … and more so than that of its own */
 
 struct baseline *baseline_new(void)
 {
@@ -55,29 +56,65 @@ static bool format_differs(const struct format *f, const struct probe_stream *s)
 	       (s->width > 0 && f->width > 0 && (s->width != f->width || s->height != f->height));
 }
 
-/* Infrared goes on and off when it gets dark, not when the clock says so. */
+static bool format_same(const struct format *a, const struct format *b)
+{
+	return strcmp(a->codec, b->codec) == 0 && a->width == b->width && a->height == b->height;
+}
+
+static double usual_of(const struct usual *u, double or)
+{
+	return u->value > 0 ? u->value : or ;
+}
+
+/* As sharp and as noisy as in those hours, so far as that is known. */
+static bool looks_like(const struct baseline *b, const struct weighed *w, int hours)
+{
+	double sharp = w->p->sharpness /
+		       usual_of(&b->sharpness[w->stream][hours], fmax(w->p->sharpness, 1e-9));
+	double noise = w->p->noise / usual_of(&b->noise[w->stream][hours], fmax(w->p->noise, 1e-9));
+	return sharp > 0.6 && sharp < 1.7 && noise > 0.5 && noise < 2;
+}
+
+/* Infrared goes on and off when it gets dark, not when the clock says so: what is plainly the
+ * picture of the other hours is compared with those. */
+static bool is_of_other_hours(const struct baseline *b, const struct weighed *w, int own, int match,
+			      int other)
+{
+	if (other < OTHER_HOURS_MATCH)
+		return false;
+	return match < 0 ? looks_like(b, w, 1 - own) : other > match + OTHER_HOURS_MORE;
+}
+
 static void weigh_view(const struct baseline *b, struct weighed *w)
 {
 	int own = w->night ? NIGHT : DAY;
 	w->hours = own;
-	w->dhash_distance = -1;
+	w->dhash_distance = w->view_match = -1;
 	if (!w->p || w->ptz || w->other_format)
 		return;
-	int d = views_distance(&b->views[own], w->p->dhash);
-	int other = views_distance(&b->views[1 - own], w->p->dhash);
-	if (other >= 0 && other <= VIEW_OTHER_HOUR && (d < 0 || other < d - VIEW_NEARER)) {
+	w->has_face = view_face(w->p, &w->face);
+	if (!w->has_face)
+		return;
+	int match = view_match(&b->view[own], &w->face);
+	int other = view_match(&b->view[1 - own], &w->face);
+	if (is_of_other_hours(b, w, own, match, other)) {
 		w->hours = 1 - own;
-		d = other;
+		match = other;
 	}
-	w->dhash_distance = d;
+	w->view_match = match;
+	if (match >= 0)
+		w->dhash_distance = picture_dhash_distance(b->view[w->hours].dhash, w->p->dhash);
 }
 
 static void weigh_blocks(const struct baseline *b, struct weighed *w, int64_t now_us)
 {
 	w->block_diff = -1;
+	w->block_same = -1;
 	bool soon = now_us >= b->last_us && now_us - b->last_us < BLOCKS_EVERY;
-	if (w->p && !soon)
-		w->block_diff = picture_block_diff(&b->last, w->p);
+	if (!w->p || soon)
+		return;
+	w->block_diff = picture_block_diff(&b->last, w->p);
+	w->block_same = picture_block_same(&b->last, w->p);
 }
 
 static void weigh(struct baseline *b, struct weighed *w, int64_t now_us)
@@ -86,7 +123,9 @@ static void weigh(struct baseline *b, struct weighed *w, int64_t now_us)
 	w->online = w->r->state == PROBE_ONLINE && w->r->depth >= PROBE_KEYFRAME;
 	w->p = w->online && w->r->picture.n > 0 ? &w->r->picture : NULL;
 	w->kind = w->r->depth == PROBE_WATCH ? WATCHED : GLANCE;
-	w->other_format = w->online && format_differs(&b->format[w->kind], w->s);
+	/* Without a large stream of its own, a watch is of what the glances see. */
+	w->stream = format_same(&b->format[GLANCE], &b->format[WATCHED]) ? GLANCE : w->kind;
+	w->other_format = w->online && format_differs(&b->format[w->stream], w->s);
 	weigh_view(b, w);
 	weigh_blocks(b, w, now_us);
 	weigh_keys(b, w, now_us);
@@ -142,7 +181,7 @@ static void say_state(const struct probe_result *r, bool ptz, struct buf *out)
 
 static void say_format(const struct baseline *b, const struct weighed *w, struct buf *out)
 {
-	const struct format *f = &b->format[w->kind];
+	const struct format *f = &b->format[w->stream];
 	bool sized = w->s->width > 0 && w->s->height > 0;
 	if (w->s->codec[0])
 		put_word(out, "codec", w->s->codec);
@@ -183,10 +222,15 @@ static void say_picture(const struct baseline *b, const struct weighed *w, struc
 	put_num(out, "luma_sd", w->p->sd);
 	put_num(out, "flat_pct", w->p->flat_pct);
 	put_num(out, "sharpness", w->p->sharpness);
-	if (!w->other_format)
-		say_usual(&b->sharpness[w->kind][w->hours], "baseline_sharpness", out);
+	put_num(out, "noise", w->p->noise);
+	if (!w->other_format) {
+		say_usual(&b->sharpness[w->stream][w->hours], "baseline_sharpness", out);
+		say_usual(&b->noise[w->stream][w->hours], "baseline_noise", out);
+	}
+	put_num_if(out, "view_match", w->view_match, w->view_match >= 0);
 	put_num_if(out, "dhash_distance", w->dhash_distance, w->dhash_distance >= 0);
 	put_num_if(out, "block_diff", w->block_diff, w->block_diff >= 0);
+	put_num_if(out, "block_same_pct", w->block_same, w->block_same >= 0);
 }
 
 static void say(const struct baseline *b, const struct weighed *w, struct buf *out)

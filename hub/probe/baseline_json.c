@@ -21,6 +21,10 @@ static const struct {
 	{"sharpness_night", offsetof(struct baseline, sharpness[GLANCE][NIGHT])},
 	{"watch_sharpness", offsetof(struct baseline, sharpness[WATCHED][DAY])},
 	{"watch_sharpness_night", offsetof(struct baseline, sharpness[WATCHED][NIGHT])},
+	{"noise", offsetof(struct baseline, noise[GLANCE][DAY])},
+	{"noise_night", offsetof(struct baseline, noise[GLANCE][NIGHT])},
+	{"watch_noise", offsetof(struct baseline, noise[WATCHED][DAY])},
+	{"watch_noise_night", offsetof(struct baseline, noise[WATCHED][NIGHT])},
 	{"bitrate", offsetof(struct baseline, bitrate[DAY])},
 	{"bitrate_night", offsetof(struct baseline, bitrate[NIGHT])},
 	{"fps", offsetof(struct baseline, fps[DAY])},
@@ -30,7 +34,7 @@ static const struct {
 };
 
 static const char *const format_names[KINDS] = {"format", "watch_format"};
-static const char *const view_names[HOURS] = {"views", "views_night"};
+static const char *const view_names[HOURS] = {"view", "view_night"};
 static const char *const key_names[KINDS] = {"key", "watch_key"};
 
 /* ---- writing ---- */
@@ -62,14 +66,17 @@ static void put_formats(const struct baseline *b, struct buf *out)
 static void put_views(const struct baseline *b, struct buf *out)
 {
 	for (size_t h = 0; h < HOURS; h++) {
-		const struct views *v = &b->views[h];
+		const struct view *v = &b->view[h];
 		if (v->n == 0)
 			continue;
+		auto_buf struct buf cells;
+		buf_init(&cells, sizeof(v->face));
+		for (size_t i = 0; i < FACE_CELLS; i++)
+			buf_put_be16(&cells, (uint16_t)v->face.cell[i]);
 		json_put_key(out, view_names[h]);
-		buf_printf(out, "[%u", v->next);
-		for (size_t i = 0; i < v->n; i++)
-			buf_printf(out, ",\"%016" PRIx64 "\"", v->hash[i]);
-		buf_putc(out, ']');
+		buf_printf(out, "[%u,\"%016" PRIx64 "\",\"", v->n, v->dhash);
+		base64_put(out, buf_slice(&cells));
+		buf_puts(out, "\"]");
 	}
 }
 
@@ -209,15 +216,17 @@ static bool get_hash(const struct json *v, uint64_t *ret)
 	return true;
 }
 
-static bool get_views(const struct json *v, struct views *views)
+static bool get_view(const struct json *a, struct view *v)
 {
-	size_t n = json_count(v);
-	if (n < 2 || n > VIEWS_MAX + 1 || !get_byte(v, 0, VIEWS_MAX - 1, &views->next))
+	auto_buf struct buf cells = {0};
+	if (json_count(a) != 3 || !get_byte(a, 0, FACE_COUNT_MAX, &v->n) || v->n == 0 ||
+	    !get_hash(json_at(a, 1), &v->dhash) || !get_bytes(a, 2, sizeof(v->face), &cells) ||
+	    cells.n != sizeof(v->face))
 		return false;
-	views->n = (uint8_t)(n - 1);
-	for (size_t i = 0; i < views->n; i++)
-		if (!get_hash(json_at(v, i + 1), &views->hash[i]))
-			return false;
+	for (size_t i = 0; i < FACE_CELLS; i++) {
+		const uint8_t *p = (const uint8_t *)cells.p + 2 * i;
+		v->face.cell[i] = (int16_t)(uint16_t)(p[0] << 8 | p[1]);
+	}
 	return true;
 }
 
@@ -288,7 +297,7 @@ static bool get_all(const struct json *o, struct baseline *b)
 	}
 	for (size_t h = 0; h < HOURS && ok; h++)
 		if ((v = json_get(o, view_names[h])))
-			ok = get_views(v, &b->views[h]);
+			ok = get_view(v, &b->view[h]);
 	if (ok && (v = json_get(o, "keys")))
 		ok = get_ring(v, &b->keys);
 	if (ok && (v = json_get(o, "blocks")))

@@ -13,10 +13,9 @@
 #define PICTURE_RATE 0.02 /* of the way to each look's value: half of it in 35 pictures */
 #define WATCH_RATE 0.05	  /* half of it in 14 watches */
 #define STEP_MAX 2.0	  /* no look counts as further away than this factor */
-#define DRIFT_MAX                                                                              \
-	2.5	    /* from the value at acceptance: dirt that gathers for months is told, too \
-		     */
-#define VIEW_SAME 6 /* bits: the same view */
+#define DRIFT_MAX                                                                      \
+	2.5 /* from the value at acceptance: dirt that gathers for months is told, too \
+	     */
 #define KEYS_EVERY TIMES_MIN /* looks nearer to each other may well see one keyframe */
 #define FRESH_LOOKS 12	     /* so many new keyframes in a row: whatever came back is over */
 
@@ -49,30 +48,6 @@ static void usual_learn(struct usual *u, size_t first, double rate, double v)
 	double ratio = fmin(fmax(v / u->value, 1 / STEP_MAX), STEP_MAX);
 	double drifted = u->value * pow(ratio, rate);
 	u->value = fmin(fmax(drifted, u->anchor / DRIFT_MAX), u->anchor * DRIFT_MAX);
-}
-
-int views_distance(const struct views *v, uint64_t hash)
-{
-	int least = -1;
-	for (size_t i = 0; i < v->n; i++) {
-		int d = picture_dhash_distance(v->hash[i], hash);
-		least = least < 0 || d < least ? d : least;
-	}
-	return least;
-}
-
-/* A good picture that differs a little is one more face of the same view: light, leaves, crowds. */
-static void views_learn(struct views *v, uint64_t hash)
-{
-	int d = views_distance(v, hash);
-	if (d >= 0 && d <= VIEW_SAME)
-		return;
-	if (v->n < VIEWS_MAX) {
-		v->hash[v->n++] = hash;
-		return;
-	}
-	v->next = (uint8_t)(v->next % (VIEWS_MAX - 1) + 1); /* never the first */
-	v->hash[v->next] = hash;
 }
 
 /* ---- keyframes that come again ---- */
@@ -132,10 +107,11 @@ static bool learn_format(struct baseline *b, const struct weighed *w)
 
 static void learn_picture(struct baseline *b, const struct weighed *w)
 {
-	usual_learn(&b->sharpness[w->kind][w->hours], PICTURES_FIRST, PICTURE_RATE,
+	usual_learn(&b->sharpness[w->stream][w->hours], PICTURES_FIRST, PICTURE_RATE,
 		    w->p->sharpness);
-	if (!w->ptz)
-		views_learn(&b->views[w->hours], w->p->dhash);
+	usual_learn(&b->noise[w->stream][w->hours], PICTURES_FIRST, PICTURE_RATE, w->p->noise);
+	if (w->has_face)
+		view_learn(&b->view[w->hours], &w->face, w->p->dhash);
 }
 
 static void learn_watch(struct baseline *b, const struct weighed *w)

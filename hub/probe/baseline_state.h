@@ -11,7 +11,12 @@
 #define BLOCKS_EVERY (3 * TIMES_MIN)
 
 #define USUAL_FIRST_MAX 5
-#define VIEWS_MAX 4
+#define FACE_COLS 16
+#define FACE_ROWS 9
+#define FACE_CELLS (FACE_COLS * FACE_ROWS)
+#define FACE_UNIT 1000.0  /* of a cell: its typical size */
+#define FACE_COUNT_MIN 5  /* looks before it is one */
+#define FACE_COUNT_MAX 32 /* looks that a face is the mean of; from there on it drifts */
 #define KEYS_MAX 64
 
 enum { GLANCE, WATCHED, KINDS };
@@ -30,9 +35,15 @@ struct format {
 	int width, height;
 };
 
-struct views { /* hashes of good pictures; the first is the one that was accepted */
-	uint64_t hash[VIEWS_MAX];
-	uint8_t n, next;
+/* What a camera looks at: how bright each part is against those around it, whatever the light. */
+struct face {
+	int16_t cell[FACE_CELLS];
+};
+
+struct view { /* the mean of good pictures, and the hash of the first of them */
+	struct face face;
+	uint8_t n; /* 0: there is none */
+	uint64_t dhash;
 };
 
 struct keys { /* keyframes that were seen, as 32 bits of their hash; 0 = none */
@@ -66,8 +77,9 @@ enum suspicion {
 
 struct baseline {
 	struct format format[KINDS];
-	struct usual sharpness[KINDS][HOURS], bitrate[HOURS], fps[HOURS], gop[HOURS];
-	struct views views[HOURS];
+	struct usual sharpness[KINDS][HOURS], noise[KINDS][HOURS], bitrate[HOURS], fps[HOURS],
+		gop[HOURS];
+	struct view view[HOURS];
 	struct keys keys;
 	struct probe_picture last; /* its blocks only */
 	int64_t last_us;
@@ -81,15 +93,24 @@ struct weighed { /* -1: cannot be told */
 	const struct probe_stream *s;
 	const struct probe_picture *p; /* NULL: none */
 	int kind;
+	int stream;	   /* whose format and sharpness it is compared with: GLANCE or WATCHED */
 	int hours;	   /* whose values it is compared with */
 	bool night, ptz;   /* by the clock; by the registry */
 	bool online;	   /* a keyframe came */
 	bool other_format; /* than the one accepted: nothing of the picture can be compared */
-	int dhash_distance, block_diff, same, repeats;
+	int dhash_distance, view_match, block_diff, same, repeats;
+	double block_same;
+	struct face face; /* of its picture, if has_face */
+	bool has_face;
 };
 
+/* baseline_view.c */
+bool view_face(const struct probe_picture *p, struct face *ret); /* false: it is bare */
+/* 0 to 100: how much of it is there, in the half that agrees least; -1: there is no view yet. */
+int view_match(const struct view *v, const struct face *face);
+void view_learn(struct view *v, const struct face *face, uint64_t dhash);
+
 /* baseline_learn.c */
-int views_distance(const struct views *v, uint64_t hash); /* to the nearest; -1: there is none */
 void keys_see(struct keys *k, int kind, uint32_t hash, int64_t now_us);
 /* changed: set when it is worth saving; else left. */
 void baseline_learn(struct baseline *b, const struct weighed *w, bool *changed);

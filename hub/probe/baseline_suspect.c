@@ -6,14 +6,14 @@
 
 #define BLACK_MEAN 40.0
 #define WHITE_MEAN 215.0
-#define BARE_SD 8.0
-#define COVERED_SD 12.0
-#define COVERED_FLAT 80.0
+#define BARE_SD 10.0
+#define COVERED_SD 20.0
+#define COVERED_FLAT 90.0
 #define SOLID_PER_MB 2.0
-#define BLURRED_RATIO 0.4
+#define BLURRED_RATIO 0.45
 #define SNOW_RATIO 4.0
-#define MOVED_BITS 14
-#define STILL_DIFF 5
+#define MOVED_MATCH 70
+#define STILL_SAME 85.0
 #define FPS_RATIO 0.6
 #define BITRATE_RATIO 0.4
 #define GOP_RATIO 2.5
@@ -51,36 +51,36 @@ static int is_solid(const struct baseline *b, const struct weighed *w)
 	return w->online && w->s->i_per_mb >= 0 ? w->s->i_per_mb < SOLID_PER_MB : -1;
 }
 
-static double sharpness_ratio(const struct baseline *b, const struct weighed *w)
+static bool comparable(const struct weighed *w)
 {
-	if (!w->p || w->other_format)
-		return -1;
-	return usual_ratio(&b->sharpness[w->kind][w->hours], w->p->sharpness);
+	return w->p && !w->other_format;
 }
 
 static int is_blurred(const struct baseline *b, const struct weighed *w)
 {
-	double ratio = sharpness_ratio(b, w);
+	double ratio = comparable(w)
+			       ? usual_ratio(&b->sharpness[w->stream][w->hours], w->p->sharpness)
+			       : -1;
 	return ratio >= 0 ? ratio < BLURRED_RATIO : -1;
 }
 
 static int is_snow(const struct baseline *b, const struct weighed *w)
 {
-	double ratio = sharpness_ratio(b, w);
+	double ratio =
+		comparable(w) ? usual_ratio(&b->noise[w->stream][w->hours], w->p->noise) : -1;
 	return ratio >= 0 ? ratio > SNOW_RATIO : -1;
 }
 
 static int is_moved(const struct baseline *b, const struct weighed *w)
 {
 	(void)b;
-	return w->dhash_distance >= 0 ? w->dhash_distance >= MOVED_BITS : -1;
+	return w->view_match >= 0 ? w->view_match < MOVED_MATCH : -1;
 }
 
-/* By night many a street stands still for half an hour; the very same values it never has. */
 static int is_still(const struct baseline *b, const struct weighed *w)
 {
 	(void)b;
-	return w->block_diff >= 0 ? w->block_diff <= (w->night ? 0 : STILL_DIFF) : -1;
+	return w->block_same >= 0 ? w->block_same >= STILL_SAME : -1;
 }
 
 static int is_same(const struct baseline *b, const struct weighed *w)
@@ -97,7 +97,7 @@ static int is_looped(const struct baseline *b, const struct weighed *w)
 
 static int is_other_format(const struct baseline *b, const struct weighed *w)
 {
-	return w->online && b->format[w->kind].codec[0] ? w->other_format : -1;
+	return w->online && b->format[w->stream].codec[0] ? w->other_format : -1;
 }
 
 static int is_slow(const struct baseline *b, const struct weighed *w)

@@ -1,57 +1,64 @@
 /*
- * DESIGN: one pass over every fourth line takes the moments of brightness and of the Laplacian, and
- * those of each block of 16×16 (16 samples: is it flat?) and of each of the 9×8 cells of the hash.
- * A second pass sums all pixels into block means, which must not see noise. The Laplacian is of
- * neighbours one pixel away, though taken at every fourth: it is about detail, which a scaled-down
- * picture has lost. Limited range is stretched by a table where values are compared with limits,
- * and by a factor where only differences count.
+ * DESIGN: the picture is looked at as one of 1/16 of the pixels, each the mean of 4×4: what a
+ * sensor's noise and a codec do to single pixels is gone from it by a factor of four, while
+ * streets, bags and blur are as they were. Brightness, contrast, flat blocks, sharpness and hash
+ * are taken of its inner rows only: a text that a camera writes at the top or the bottom must not
+ * make a black picture of rich contrast, or a covered lens sharp. Noise is taken of single pixels,
+ * at every fourth of every fourth line. Blocks are of the whole picture.
+ *
+ * Three rows of 4×4 means are held at a time; they are in units of 1/16, stretched to full range.
  */
 #include "picture.h"
 
 #include <math.h>
 #include <string.h>
 
-#define STEP 4	/* of samples, both ways */
-#define EDGE 16 /* of the blocks that are flat or not, px */
+#define STEP 4	/* pixels of a bin, both ways */
+#define UNIT 16 /* of a bin's value: 1/16 */
+#define BLOCK                                                                              \
+	16 /* px: blocks that are flat or not, and the smallest of those that are compared \
+	    */
+#define MARGIN_PCT 12 /* of the rows, at the top and at the bottom: what the camera writes */
 #define HASH_COLS 9
 #define HASH_ROWS 8
-#define FLAT_SD \
-	4.0 /* a block's deviation, of 255: what noise and a codec leave of a plain surface */
-#define WIDTH_MAX 16384
+#define FLAT_SD 2.5 /* a block's deviation: what noise and a codec leave of a plain surface */
+#define CONTRAST_MIN                                                                \
+	16 /* variance; below it a picture has no contrast that sharpness goes with \
+	    */
+#define SIDE_MAX 16384
+#define BINS_MAX (SIDE_MAX / STEP)
 
 struct plane {
 	const uint8_t *luma;
 	size_t stride, w, h;
-	uint8_t level[256]; /* full range */
+	size_t bw, bh;	    /* in bins */
+	size_t top, bottom; /* the inner rows, in bins: [top, bottom) */
+	uint16_t offset;    /* of black */
 	double stretch;	    /* of a difference */
 };
 
 struct moments {
-	uint64_t n, sum, squares;
+	uint64_t n;
+	int64_t sum;
+	uint64_t squares;
 };
 
-static void moments_add(struct moments *m, uint64_t v)
+static void moments_add(struct moments *m, int64_t v)
 {
 	m->n++;
 	m->sum += v;
-	m->squares += v * v;
+	m->squares += (uint64_t)(v * v);
+}
+
+static double moments_mean(const struct moments *m)
+{
+	return m->n ? (double)m->sum / (double)m->n : 0;
 }
 
 static double moments_variance(const struct moments *m)
 {
-	if (m->n == 0)
-		return 0;
-	double mean = (double)m->sum / (double)m->n;
-	return fmax(0, (double)m->squares / (double)m->n - mean * mean);
-}
-
-static void plane_range(struct plane *p, bool limited)
-{
-	p->stretch = limited ? 255.0 / 219.0 : 1.0;
-	for (int i = 0; i < 256; i++) {
-		double v = limited ? (i - 16) * p->stretch : i;
-		p->level[i] = (uint8_t)lround(fmin(fmax(v, 0), 255));
-	}
+	double mean = moments_mean(m);
+	return m->n ? fmax(0, (double)m->squares / (double)m->n - mean * mean) : 0;
 }
 
 static size_t ceil_div(size_t a, size_t b)
@@ -59,29 +66,60 @@ static size_t ceil_div(size_t a, size_t b)
 	return (a + b - 1) / b;
 }
 
-/* ---- samples ---- */
+static void plane_init(struct plane *p, bool limited)
+{
+	p->bw = ceil_div(p->w, STEP);
+	p->bh = ceil_div(p->h, STEP);
+	p->top = p->bh * MARGIN_PCT / 100;
+	p->bottom = p->bh - p->top;
+	p->offset = limited ? 16 : 0;
+	p->stretch = limited ? 255.0 / 219.0 : 1.0;
+}
+
+/* A mean of raw luma, sum ÷ n, in full range and units of 1/unit. */
+static uint32_t level(const struct plane *p, uint64_t sum, size_t n, uint32_t unit)
+{
+	double v = ((double)sum / (double)n - p->offset) * p->stretch;
+	return (uint32_t)lround(fmin(fmax(v, 0), 255) * unit);
+}
+
+/* ---- bins ---- */
+
+static void bin_row(const struct plane *p, size_t row, uint16_t *ret)
+{
+	uint32_t sums[BINS_MAX];
+	size_t y = row * STEP, end = MIN_OF(y + STEP, p->h), lines = end - y;
+	memset(sums, 0, p->bw * sizeof(sums[0]));
+	for (; y < end; y++) {
+		const uint8_t *line = p->luma + y * p->stride;
+		for (size_t i = 0; i < p->w / STEP; i++, line += STEP)
+			sums[i] += (uint32_t)(line[0] + line[1] + line[2] + line[3]);
+		for (size_t x = p->w / STEP * STEP; x < p->w; x++)
+			sums[p->bw - 1] += *line++;
+	}
+	for (size_t i = 0; i < p->bw; i++)
+		ret[i] = (uint16_t)level(p, sums[i], lines * MIN_OF(STEP, p->w - i * STEP), UNIT);
+}
 
 struct cell {
 	uint64_t sum, n;
 };
 
 struct sampled {
-	struct moments luma;
+	struct moments luma, laplacian, noise;
 	struct cell cell[HASH_ROWS][HASH_COLS];
-	struct moments flat[WIDTH_MAX / EDGE]; /* the blocks of the rows that are being read */
+	struct moments flat[SIDE_MAX / BLOCK]; /* the blocks of the rows that are being read */
 	uint64_t blocks, flats;
 };
 
-static void sample_line(const struct plane *p, size_t y, struct sampled *s)
+static void sample_luma(const struct plane *p, size_t row, const uint16_t *bins, struct sampled *s)
 {
-	const uint8_t *line = p->luma + y * p->stride;
-	struct cell *cells = s->cell[y * HASH_ROWS / p->h];
-	for (size_t x = 0; x < p->w; x += STEP) {
-		uint64_t v = p->level[line[x]];
-		moments_add(&s->luma, v);
-		moments_add(&s->flat[x / EDGE], v);
-		struct cell *c = &cells[x * HASH_COLS / p->w];
-		c->sum += v;
+	struct cell *cells = s->cell[(row - p->top) * HASH_ROWS / (p->bottom - p->top)];
+	for (size_t i = 0; i < p->bw; i++) {
+		moments_add(&s->luma, bins[i]);
+		moments_add(&s->flat[i * STEP / BLOCK], bins[i]);
+		struct cell *c = &cells[i * HASH_COLS / p->bw];
+		c->sum += bins[i];
 		c->n++;
 	}
 }
@@ -89,25 +127,50 @@ static void sample_line(const struct plane *p, size_t y, struct sampled *s)
 /* A row of blocks is complete: which of them are flat? */
 static void count_flats(const struct plane *p, struct sampled *s)
 {
-	size_t cols = ceil_div(p->w, EDGE);
+	size_t cols = ceil_div(p->w, BLOCK);
 	for (size_t i = 0; i < cols; i++) {
 		s->blocks++;
-		s->flats += moments_variance(&s->flat[i]) < FLAT_SD * FLAT_SD;
+		s->flats += moments_variance(&s->flat[i]) < FLAT_SD * FLAT_SD * UNIT * UNIT;
 	}
 	memset(s->flat, 0, cols * sizeof(s->flat[0]));
 }
 
+static void sample_detail(const struct plane *p, const uint16_t *up, const uint16_t *bins,
+			  const uint16_t *down, struct sampled *s)
+{
+	for (size_t i = 1; i + 1 < p->bw; i++)
+		moments_add(&s->laplacian,
+			    up[i] + down[i] + bins[i - 1] + bins[i + 1] - 4 * bins[i]);
+}
+
+static void sample_noise(const struct plane *p, size_t row, struct sampled *s)
+{
+	size_t y = row * STEP;
+	if (y == 0 || y + 1 >= p->h)
+		return;
+	const uint8_t *c = p->luma + y * p->stride;
+	const uint8_t *up = c - p->stride, *down = c + p->stride;
+	for (size_t x = STEP; x + 1 < p->w; x += STEP)
+		moments_add(&s->noise, up[x] + down[x] + c[x - 1] + c[x + 1] - 4 * c[x]);
+}
+
 static void sample_all(const struct plane *p, struct sampled *s)
 {
-	for (size_t y = 0; y < p->h; y += STEP) {
-		if (y > 0 && y % EDGE == 0)
+	uint16_t rows[3][BINS_MAX];
+	for (size_t row = p->top; row < p->bottom; row++) {
+		size_t k = row - p->top;
+		if (k > 0 && k % (BLOCK / STEP) == 0)
 			count_flats(p, s);
-		sample_line(p, y, s);
+		bin_row(p, row, rows[k % 3]);
+		sample_luma(p, row, rows[k % 3], s);
+		sample_noise(p, row, s);
+		if (k >= 2)
+			sample_detail(p, rows[(k - 2) % 3], rows[(k - 1) % 3], rows[k % 3], s);
 	}
 	count_flats(p, s);
 }
 
-/* A bit for each pair of neighbours: darker to the right. A picture narrower than 9 samples leaves
+/* A bit for each pair of neighbours: darker to the right. A picture narrower than 9 bins leaves
  * cells without any; they count as dark. */
 static uint64_t hash_of(const struct sampled *s)
 {
@@ -121,32 +184,12 @@ static uint64_t hash_of(const struct sampled *s)
 	return hash;
 }
 
-/* ---- detail ---- */
-
-static double laplacian_variance(const struct plane *p)
-{
-	int64_t n = 0, sum = 0, squares = 0;
-	for (size_t y = STEP; y + 1 < p->h; y += STEP) {
-		const uint8_t *c = p->luma + y * p->stride;
-		const uint8_t *up = c - p->stride, *down = c + p->stride;
-		for (size_t x = STEP; x + 1 < p->w; x += STEP, n++) {
-			int v = up[x] + down[x] + c[x - 1] + c[x + 1] - 4 * c[x];
-			sum += v;
-			squares += v * v;
-		}
-	}
-	if (n == 0)
-		return 0;
-	double mean = (double)sum / (double)n;
-	return fmax(0, (double)squares / (double)n - mean * mean) * p->stretch * p->stretch;
-}
-
 /* ---- block means ---- */
 
 /* Blocks of 16×16, or larger by steps of 8 until there are few enough. */
 static size_t block_edge(size_t w, size_t h)
 {
-	size_t edge = EDGE;
+	size_t edge = BLOCK;
 	while (ceil_div(w, edge) * ceil_div(h, edge) > PROBE_BLOCKS_MAX)
 		edge += 8;
 	return edge;
@@ -164,20 +207,20 @@ static void sum_line(const uint8_t *line, size_t w, size_t edge, uint32_t *sums)
 
 static void block_means(const struct plane *p, struct probe_picture *ret)
 {
-	size_t edge = block_edge(p->w, p->h), cols = ceil_div(p->w, edge);
+	size_t first = p->top * STEP, last = MIN_OF(p->bottom * STEP, p->h);
+	size_t edge = block_edge(p->w, last - first), cols = ceil_div(p->w, edge);
 	ret->cols = (uint16_t)cols;
-	ret->rows = (uint16_t)ceil_div(p->h, edge);
+	ret->rows = (uint16_t)ceil_div(last - first, edge);
 	ret->n = (uint16_t)(ret->cols * ret->rows);
 	uint8_t *out = ret->block;
-	for (size_t top = 0; top < p->h; top += edge) {
+	for (size_t top = first; top < last; top += edge) {
 		uint32_t sums[PROBE_BLOCKS_MAX] = {0};
-		size_t end = MIN_OF(top + edge, p->h);
+		size_t end = MIN_OF(top + edge, last);
 		for (size_t y = top; y < end; y++)
 			sum_line(p->luma + y * p->stride, p->w, edge, sums);
 		for (size_t i = 0; i < cols; i++) {
 			size_t wide = MIN_OF(edge, p->w - i * edge);
-			size_t area = wide * (end - top);
-			*out++ = p->level[(sums[i] + area / 2) / area];
+			*out++ = (uint8_t)level(p, sums[i], wide * (end - top), 1);
 		}
 	}
 }
@@ -186,18 +229,22 @@ void picture_measure(const uint8_t *luma, size_t stride, int w, int h, bool limi
 		     struct probe_picture *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	if (w <= 0 || h <= 0 || w > WIDTH_MAX || h > WIDTH_MAX || stride < (size_t)w)
+	if (w <= 0 || h <= 0 || w > SIDE_MAX || h > SIDE_MAX || stride < (size_t)w)
 		return;
 	struct plane p = {.luma = luma, .stride = stride, .w = (size_t)w, .h = (size_t)h};
-	plane_range(&p, limited_range);
 	struct sampled s;
 	memset(&s, 0, sizeof(s));
+	plane_init(&p, limited_range);
 	sample_all(&p, &s);
-	ret->mean = (double)s.luma.sum / (double)s.luma.n;
-	ret->sd = sqrt(moments_variance(&s.luma));
+	double variance = moments_variance(&s.luma) / (UNIT * UNIT);
+	ret->noise = moments_variance(&s.noise) * p.stretch * p.stretch;
+	/* White noise leaves a sixteenth of itself in means of sixteen. */
+	double detail = moments_variance(&s.laplacian) / (UNIT * UNIT) - ret->noise / (STEP * STEP);
+	ret->mean = moments_mean(&s.luma) / UNIT;
+	ret->sd = sqrt(variance);
 	ret->flat_pct = 100.0 * (double)s.flats / (double)s.blocks;
 	ret->dhash = hash_of(&s);
-	ret->sharpness = laplacian_variance(&p);
+	ret->sharpness = 100.0 * fmax(0, detail) / fmax(variance, CONTRAST_MIN);
 	block_means(&p, ret);
 }
 
@@ -206,9 +253,24 @@ int picture_dhash_distance(uint64_t a, uint64_t b)
 	return __builtin_popcountll(a ^ b);
 }
 
+static bool comparable(const struct probe_picture *a, const struct probe_picture *b)
+{
+	return a->n > 0 && a->n == b->n && a->cols == b->cols && a->n <= PROBE_BLOCKS_MAX;
+}
+
+double picture_block_same(const struct probe_picture *a, const struct probe_picture *b)
+{
+	int same = 0;
+	if (!comparable(a, b))
+		return -1;
+	for (size_t i = 0; i < a->n; i++)
+		same += a->block[i] == b->block[i];
+	return 100.0 * same / a->n;
+}
+
 int picture_block_diff(const struct probe_picture *a, const struct probe_picture *b)
 {
-	if (a->n == 0 || a->n != b->n || a->cols != b->cols || a->n > PROBE_BLOCKS_MAX)
+	if (!comparable(a, b))
 		return -1;
 	int most = 0;
 	for (size_t i = 0; i < a->n; i++)

@@ -16,5 +16,8 @@ void picture_measure(const uint8_t *luma, size_t stride, int w, int h, bool limi
 int picture_dhash_distance(uint64_t a, uint64_t b);
 /* Largest difference of a block's mean; -1: not comparable (other shape, or none). */
 int picture_block_diff(const struct probe_picture *a, const struct probe_picture *b);
+/* Share of blocks whose mean is the very same, %; -1 likewise. A sensor's noise alone changes many.
+ */
+double picture_block_same(const struct probe_picture *a, const struct probe_picture *b);
 
 #endif

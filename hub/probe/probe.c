@@ -94,6 +94,7 @@ static const struct field picture_fields[] = {
 	P(sd, K_DOUBLE, 0, 255),
 	P(flat_pct, K_DOUBLE, 0, 100),
 	P(sharpness, K_DOUBLE, 0, 1e9),
+	P(noise, K_DOUBLE, 0, 1e9),
 	P(dhash, K_HASH, 0, 0),
 	P(cols, K_U16, 1, PROBE_BLOCKS_MAX),
 	P(rows, K_U16, 1, PROBE_BLOCKS_MAX),

@@ -97,7 +97,9 @@ struct probe_stream {	/* what came; 0, "" = not known */
 struct probe_picture {	  /* luma of the decoded keyframe; n = 0: there is none */
 	double mean, sd;  /* 0..255 */
 	double flat_pct;  /* of its blocks of 16×16 */
-	double sharpness; /* variance of the Laplacian */
+	double sharpness; /* variance of the Laplacian of its means of 4×4 px, % of that of its luma
+			   */
+	double noise;	  /* variance of the Laplacian of single pixels */
 	uint64_t dhash;
 	uint16_t cols, rows, n;		 /* of blocks; n = cols × rows ≤ PROBE_BLOCKS_MAX */
 	uint8_t block[PROBE_BLOCKS_MAX]; /* mean of each */

@@ -48,6 +48,7 @@ static void look(struct baseline *b, uint8_t what, int64_t at_us)
 					   .sd = v,
 					   .flat_pct = v,
 					   .sharpness = v,
+					   .noise = v,
 					   .dhash = what * UINT64_C(0x0101010101010101),
 					   .cols = 32,
 					   .rows = (uint16_t)(what % 33),

@@ -50,7 +50,7 @@ SCHEDULES = [b'schedules:\n- {name: a, days: [mon, sun], hours: ["22:00-06:00", 
              b"schedules:\n- {name: b, zone: Australia/Lord_Howe, hours: [01:30-02:15]}\n- {name: c, holidays: only}\n"]
 BASELINES = [
     '{"v":1,"format":["h264",704,576],"watch_format":["hevc",1920,1080],"sharpness":[5,410.25,400],"sharpness_night":[2,90,95.5],'
-    '"fps":[3,25,25],"views":[1,"0123456789abcdef","ffffffffffffffff"],"key":[4294967295,3,1792000000000000],'
+    '"fps":[3,25,25],"view":[5,"0123456789abcdef","' + "AAAA" * 96 + '"],"key":[4294967295,3,1792000000000000],'
     '"keys":[2,1,0,"AAAAAQAAAAI="],"blocks":[1792000000000000,2,1,"EBA="],"runs":[0,0,7]}',
     '{"v":1,"runs":[]}',
 ]

@@ -86,24 +86,67 @@ static void known_values(void **state)
 	assert_true(p.mean == 120 && p.sd == 80 && p.flat_pct == 0);
 	/* blocks of 16 are alternately 40 and 200 */
 	p = measure(checks, 16, 160, 160, 160, false);
-	assert_int_equal(p.block[0], 40);
-	assert_int_equal(p.block[1], 200);
-	assert_int_equal(p.block[10], 200);
+	assert_int_equal(p.n, 10 * 8); /* without the first and the last 16 lines */
+	assert_int_equal(p.block[0], 200);
+	assert_int_equal(p.block[1], 40);
+	assert_int_equal(p.block[10], 40);
 	assert_true(p.flat_pct == 100);
 }
 
-static void detail_and_range(void **state)
+static int noisy_checks(int x, int y, int edge)
+{
+	return (noise(x, y, 40) - 128) / 2 + (checks(x, y, edge) + 80) / 2;
+}
+
+static int faint_checks(int x, int y, int edge)
+{
+	return 90 + checks(x, y, edge) / 8;
+}
+
+static int smooth_checks(int x, int y, int edge) /* a ramp instead of each step */
+{
+	int at = (x + y) % (2 * edge);
+	return 40 + 160 * (at < edge ? at : 2 * edge - at) / edge;
+}
+
+static void noise_is_not_detail(void **state)
 {
 	(void)state;
-	double few = measure(noise, 8, 640, 360, 640, false).sharpness;
+	double few = measure(noise, 8, 640, 360, 640, false).noise;
 	noise_seed = 1;
-	double many = measure(noise, 128, 640, 360, 640, false).sharpness;
+	struct probe_picture many = measure(noise, 128, 640, 360, 640, false);
 	noise_seed = 1;
-	double stretched = measure(noise, 128, 640, 360, 640, true).sharpness;
+	double stretched = measure(noise, 128, 640, 360, 640, true).noise;
 	/* uniform noise of a span s has the variance s²/12, its Laplacian 20 times that */
-	assert_true(many > 0.9 * 20 * 128 * 128 / 12 && many < 1.1 * 20 * 128 * 128 / 12);
+	assert_true(many.noise > 0.9 * 20 * 128 * 128 / 12 &&
+		    many.noise < 1.1 * 20 * 128 * 128 / 12);
 	assert_true(few > 80 && few < 140);
-	assert_true(stretched / many > 1.35 && stretched / many < 1.36); /* (255/219)² */
+	assert_true(stretched / many.noise > 1.35 &&
+		    stretched / many.noise < 1.36); /* (255/219)² */
+	/* noise alone has no sharpness, nor does it take any away; neither does fainter light */
+	struct probe_picture sharp = measure(checks, 24, 640, 360, 640, false);
+	assert_true(sharp.sharpness > 100);
+	assert_true(many.sharpness < 0.1 * sharp.sharpness);
+	double noisy = measure(noisy_checks, 24, 640, 360, 640, false).sharpness;
+	assert_true(noisy > 0.85 * sharp.sharpness && noisy < 1.15 * sharp.sharpness);
+	double faint = measure(faint_checks, 24, 640, 360, 640, false).sharpness;
+	assert_true(faint > 0.95 * sharp.sharpness && faint < 1.05 * sharp.sharpness);
+	assert_true(measure(smooth_checks, 24, 640, 360, 640, false).sharpness <
+		    0.35 * sharp.sharpness);
+}
+
+static int written_on_black(int x, int y, int h)
+{
+	return (y < h / 10 || y >= h - h / 10) && x % 7 < 3 ? 255 : 0;
+}
+
+static void what_a_camera_writes_does_not_count(void **state)
+{
+	(void)state;
+	struct probe_picture p = measure(written_on_black, 576, 704, 576, 704, false);
+	assert_true(p.mean == 0 && p.sd == 0 && p.flat_pct == 100 && p.sharpness == 0);
+	for (size_t i = 0; i < p.n; i++)
+		assert_int_equal(p.block[i], 0);
 }
 
 static void every_odd_size(void **state)
@@ -156,6 +199,8 @@ static void compared(void **state)
 	b.block[3] = 92;
 	assert_int_equal(picture_block_diff(&a, &b), 9);
 	assert_int_equal(picture_block_diff(&b, &a), 9);
+	assert_true(picture_block_same(&a, &b) == 100.0 * 10 / 12);
+	assert_true(picture_block_same(&a, &a) == 100 && picture_block_same(&a, &none) == -1);
 	assert_int_equal(picture_block_diff(&a, &none), -1);
 	b.cols = 3;
 	b.rows = 4; /* as many, but of another shape */
@@ -165,9 +210,13 @@ static void compared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_level),	      cmocka_unit_test(known_values),
-		cmocka_unit_test(detail_and_range),   cmocka_unit_test(every_odd_size),
-		cmocka_unit_test(what_is_no_picture), cmocka_unit_test(compared),
+		cmocka_unit_test(one_level),
+		cmocka_unit_test(known_values),
+		cmocka_unit_test(noise_is_not_detail),
+		cmocka_unit_test(what_a_camera_writes_does_not_count),
+		cmocka_unit_test(every_odd_size),
+		cmocka_unit_test(what_is_no_picture),
+		cmocka_unit_test(compared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
