@@ -102,7 +102,9 @@ static int refused(struct look_run *run, int error)
 	if (run->r->step < PROBE_CONNECTED)
 		return look_fail(run, PROBE_OFFLINE, PROBE_REFUSED, -ECONNREFUSED, "%s",
 				 strerror(AVUNERROR(error)));
-	if (error == AVERROR_EOF || error == AVERROR(ECONNRESET) || error == AVERROR(EPIPE))
+	/* What ends in the middle of a packet is an I/O error there. */
+	if (error == AVERROR_EOF || error == AVERROR(EIO) || error == AVERROR(ECONNRESET) ||
+	    error == AVERROR(EPIPE))
 		return look_fail_closed(run, 0);
 	av_strerror(error, text, sizeof text);
 	return look_fail(run, PROBE_OFFLINE, PROBE_BAD_DATA, -EPROTO, "not RTMP: %s", text);
