@@ -108,6 +108,7 @@ class Looks:
         self._tell({"threads": threads, "memory_bytes": memory_mb << 20, "any_address": any_address,
                     "tls_verify": tls_verify, "ca_file": str(ca_file), "allowed": ""})
         self.threads = threads
+        self.number = 0
         self.udp = set()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -133,15 +134,15 @@ class Looks:
         text = open(f"/proc/{self.process.pid}/status").read()
         return tuple(int(re.search(rf"{name}:\s+(\d+)", text)[1]) for name in ("VmRSS", "VmHWM"))
 
-    def at(self, urls, depth="keyframe", deadline=3.0, watch=0.0, patience=60.0):
-        """{url: result}; "outside_s" is what passed here from the request to the answer."""
-        left, asked, found = list(dict.fromkeys(urls)), {}, {}
+    def _look(self, urls, depth, deadline, watch, patience):
+        """(url, result) of each, in the order in which they end."""
+        left, asked = list(reversed(urls)), {}
         while left or asked:
             while left and len(asked) < self.threads:
-                url = left.pop(0)
-                number = secrets.randbelow(1 << 40)
-                asked[number] = (url, time.monotonic())
-                self._tell({"id": number, "url": url, "depth": depth, "deadline_us": int(deadline * 1e6),
+                url = left.pop()
+                self.number += 1
+                asked[self.number] = (url, time.monotonic())
+                self._tell({"id": self.number, "url": url, "depth": depth, "deadline_us": int(deadline * 1e6),
                             "watch_us": int(watch * 1e6)})
             self.ours.settimeout(deadline + watch + patience)
             line = self.ours.recv(1 << 20)
@@ -149,8 +150,15 @@ class Looks:
             result = json.loads(line)
             url, began = asked.pop(result["id"])
             result["outside_s"] = time.monotonic() - began
-            found[url] = result
-        return found
+            yield url, result
+
+    def at(self, urls, depth="keyframe", deadline=3.0, watch=0.0, patience=60.0):
+        """{url: result}; "outside_s" is what passed here from the request to the answer."""
+        return dict(self._look(list(dict.fromkeys(urls)), depth, deadline, watch, patience))
+
+    def repeat(self, url, times, depth="keyframe", deadline=3.0, patience=60.0):
+        """The results of as many looks at one."""
+        return [result for _, result in self._look([url] * times, depth, deadline, 0, patience)]
 
     def stop(self):
         self._stop.set()
