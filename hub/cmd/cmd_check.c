@@ -6,6 +6,7 @@
 #include "cmd.h"
 #include "endpoint.h"
 #include "http.h"
+#include "look.h"
 #include "migrate.h"
 #include "route.h"
 #include "rule.h"
@@ -109,7 +110,11 @@ static size_t check_endpoints(const struct config *c)
 static size_t check_probe(const struct config *c)
 {
 	struct err e;
-	return check_readable(c->probe.ca_file, &e) ? fault(&e) : 0;
+	size_t res = check_readable(c->probe.ca_file, &e) ? fault(&e) : 0;
+	if (!c->probe.canary || !look_url_check(c->probe.canary, &e))
+		return res;
+	(void)err_prefix(&e, 0, "%s: probe.canary", c->path);
+	return res + fault(&e);
 }
 
 static size_t check_listen(const struct config *c)

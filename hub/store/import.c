@@ -3,7 +3,7 @@
 #include "adapters/device/adapter.h"
 #include "csv.h"
 #include "json.h"
-#include "probe.h"
+#include "look.h"
 #include "times.h"
 
 #define ARENA_MAX (IMPORT_FILE_MAX * 2)
@@ -237,26 +237,12 @@ static int check_duration(struct import *im, struct slice s, struct slice *ret, 
 
 static int check_stream(struct slice s, struct buf *why)
 {
-	static const char *const schemes[] = {"rtsp://", "rtsps://", "rtmp://", "http://",
-					      "https://"};
-	size_t scheme = 0;
-	for (size_t i = 0; i < COUNT_OF(schemes); i++)
-		if (slice_starts(s, schemes[i]))
-			scheme = strlen(schemes[i]);
-	bool plain = true;
-	for (size_t i = 0; i < s.n; i++)
-		plain = plain && (unsigned char)s.p[i] > 0x20 && (unsigned char)s.p[i] < 0x7f;
-	if (!scheme || s.n == scheme || strchr("/?#:@", s.p[scheme])) {
-		buf_puts(why, "expected a URL of rtsp, rtsps, rtmp, http or https");
-	} else if (!plain) {
-		buf_puts(why, "blanks, control characters and what is not ASCII must be written "
-			      "as %XX in a URL");
-	} else if (s.n > PROBE_URL_MAX) {
-		buf_printf(why, "longer than %d bytes", PROBE_URL_MAX);
-	} else {
-		return 0;
-	}
-	return -EINVAL;
+	struct err e = {0};
+	auto_free char *url = slice_dup(s);
+	int rc = url ? look_url_check(url, &e) : err_set(&e, -ENOMEM, "out of memory");
+	if (rc)
+		buf_puts(why, e.msg);
+	return rc;
 }
 
 /* *cell becomes what is stored; its fault is in why. */

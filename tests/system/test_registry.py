@@ -317,6 +317,12 @@ def test_streams_and_their_passwords(hub):
     put({"updated": 1}, stream="", substream="", adapter="hub")
     assert hub.db.value("SELECT count(*) FROM stream") == hub.db.value("SELECT count(*) FROM stream_secret") == 0
     put("needs class camera", **{"class": "sensor"}, adapter="hub")
+    # What two readers could read differently is refused; what is taken is taken apart in the same way here and there.
+    for odd in ("he#im", "he?im", "he/im", "he@im", "he:im", "he im", "he%40im", "he\\\\im", "he[im]", "heim%2F@x"):
+        line = {**row, "id": "odd", "stream": f"rtsp://u:{odd}@10.1.2.3/ch1", "substream": ""}
+        hub.cmd("device", "import", "-", "--format", "jsonl", input=json.dumps(line), check=False)
+        for (url,) in hub.db.rows("SELECT url FROM stream JOIN device ON id = device_id WHERE name = 'odd'"):
+            assert url == "rtsp://10.1.2.3/ch1", odd
 
 
 def test_the_channels_of_a_recorder_belong_to_one_share(hub):

@@ -113,7 +113,9 @@ static void a_stream_is_a_url_and_no_message_shows_its_password(void **state)
 		 "column \"stream\": value \"file:///etc/passwd\": "},
 		{"a,camera,g,rtsp:///1,,", "column \"stream\": value \"rtsp:///1\": "},
 		{"a,camera,g,concat:x://u:geheim@h,,", "column \"stream\": value \"…@h\": "},
-		{"a,camera,g,rtsp://h/1,rtsp://u:ge heim@h/1,",
+		{"a,camera,g,rtsp://h/1,rtsp://u:geheim@:x/1,",
+		 "column \"substream\": value \"…@:x/1\": "},
+		{"a,camera,g,rtsp://h/1,rtsp://u:ge/heim@h/1,",
 		 "column \"substream\": value \"…@h/1\": "},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
