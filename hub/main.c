@@ -19,6 +19,7 @@ const struct cmd_command cmd_commands[] = {
 	{"rule", "evaluate conditions of rules", cmd_rule},
 	{"replay", "stored readings through rules: what would have happened", cmd_replay},
 	{"probe", "look at video streams", cmd_probe},
+	{"stream", "what the hub sees of the registry's video streams", cmd_stream},
 	{"webhook", "alerts on their way: list, retry, test", cmd_webhook},
 	{"backup", "the database and the spool, as a pair", cmd_backup},
 	{"restore", "put a backup back", cmd_restore},

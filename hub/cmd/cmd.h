@@ -36,6 +36,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
+int cmd_stream(int argc, char **argv);
 int cmd_probe_worker(void); /* gridhub probe --worker: the hub's own child */
 
 /* ---- what the subcommands share (cmd.c) ---- */

@@ -22,6 +22,10 @@ SELECT json_build_object(
         FROM case_affected a JOIN device x ON x.district_id = a.district_id AND x.id = a.device_id
         WHERE a.district_id = c.district_id AND a.case_id = c.id),
     'explained_by', c.cause,
+    'snapshots', (SELECT coalesce(json_agg(json_build_object('id', x.id, 'at', x.at) ORDER BY x.at), '[]')
+        FROM (SELECT * FROM snapshot p WHERE p.district_id = c.district_id AND p.device_id = c.device_id
+              AND p.at >= c.first_seen - interval '15 minutes' AND p.at <= coalesce(c.recovered_at, c.closed_at, now())
+              ORDER BY p.at LIMIT 50) x),
     'deliveries', (SELECT coalesce(json_agg(json_build_object(
             'at', v.at, 'endpoint', v.endpoint, 'attempt', v.attempt, 'result', v.result, 'status', v.status,
             'latency_ms', v.latency_ms, 'detail', v.detail) ORDER BY v.id), '[]')
