@@ -44,6 +44,7 @@ void look_init(const struct look_limits *limits)
 	unsetenv("http_proxy"); /* a proxy would get what is meant for cameras */
 	av_max_alloc(ALLOC_MAX);
 	look_rtmp_init();
+	look_decode_init();
 	avformat_network_init();
 	if (tls_trust_new(limits->ca_file, limits->tls_verify, &e, &look_settings.trust))
 		look_settings.trust = NULL; /* said by each look that needs it */
@@ -182,8 +183,7 @@ static int look(struct job *j, const char *url)
 {
 	struct err e = {0};
 	if (look_url_parse(url, &j->url, &e))
-		return look_fail(&j->run, PROBE_UNKNOWN, PROBE_PROBER, -EINVAL, "%s",
-				 e.msg);
+		return look_fail(&j->run, PROBE_UNKNOWN, PROBE_PROBER, -EINVAL, "%s", e.msg);
 	if (j->url.tls && !look_settings.trust)
 		return look_fail(&j->run, PROBE_UNKNOWN, PROBE_PROBER, -EINVAL,
 				 "no certificates to verify TLS by");

@@ -3,9 +3,17 @@
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
+#include <semaphore.h>
+#include <unistd.h>
+
 #include "picture.h"
+#include "times.h"
 
 #define SIDE_MAX 8192
+#define TURNS_MAX 8
+#define GRACE_US (50 * TIMES_MS) /* of the 100 ms that a result may take beyond its deadline */
+
+static sem_t turns; /* to decode */
 
 static AVCodecContext *open_decoder(const AVCodecParameters *par)
 {
@@ -112,7 +120,40 @@ static void take_frame(struct look_run *run, const AVFrame *f)
 		r->snapshot = look_snapshot(f, &r->snapshot_len);
 }
 
-void look_decode(struct look_run *run, const AVCodecParameters *par, struct slice unit)
+void look_decode_init(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	sem_init(&turns, 0, n < 1 ? 1 : n > TURNS_MAX ? TURNS_MAX : (unsigned)n);
+}
+
+/* When the result should be there: a watch ends later than the look it began with. */
+static int64_t time_left_us(const struct look_run *run)
+{
+	const struct probe_request *q = run->q;
+	int64_t all = q->deadline_us + (q->depth == PROBE_WATCH ? q->watch_us : 0);
+	return MAX_OF(run->start_us + all + GRACE_US - times_mono_us(), 0);
+}
+
+/* On a slow core: 40 ns a pixel, 100 ns a byte. */
+static int64_t time_needed_us(const struct look_run *run, struct slice unit)
+{
+	const struct probe_stream *st = &run->r->stream;
+	return (int64_t)st->width * st->height / 25 + (int64_t)unit.n / 10;
+}
+
+/* false: no turn came, and none is to be given back. */
+static bool turn_take(const struct look_run *run, struct slice unit)
+{
+	int64_t until_us = time_left_us(run) - time_needed_us(run, unit);
+	struct timespec until = times_mono_in(MAX_OF(until_us, 0));
+	int r = until_us <= 0 ? -1 : sem_trywait(&turns);
+	while (r && until_us > 0 && (r = sem_clockwait(&turns, CLOCK_MONOTONIC, &until)) &&
+	       errno == EINTR)
+		;
+	return r == 0;
+}
+
+static void decode_now(struct look_run *run, const AVCodecParameters *par, struct slice unit)
 {
 	AVCodecContext *c = open_decoder(par);
 	AVFrame *f = av_frame_alloc();
@@ -123,4 +164,15 @@ void look_decode(struct look_run *run, const AVCodecParameters *par, struct slic
 		take_frame(run, f);
 	av_frame_free(&f);
 	avcodec_free_context(&c);
+}
+
+void look_decode(struct look_run *run, const AVCodecParameters *par, struct slice unit)
+{
+	if (!turn_take(run, unit)) {
+		snprintf(run->r->detail, sizeof run->r->detail,
+			 "no time was left to decode its keyframe");
+		return;
+	}
+	decode_now(run, par, unit);
+	sem_post(&turns);
 }

@@ -9,7 +9,14 @@
 
 #include "look_run.h"
 
+/* Once a process, before any look: how many decode at the same time. */
+void look_decode_init(void);
 /*
+ * Looks take turns, as many at once as there are processors: a picture of 8 megapixels takes some
+ * 30 MB and a third of a second, and sixty-four of them at once no less time in all. One that gets
+ * no turn before its deadline, or would need longer than is left, does without a picture; so it is
+ * said in detail, with no cause.
+ *
  * unit: a whole access unit, with AV_INPUT_BUFFER_PADDING_SIZE zeros behind it. What cannot be
  * decoded is said in the result's detail and cause; the stream is online all the same.
  */

@@ -7,7 +7,7 @@
 #define BEHIND_MAX \
 	(2U << 20) /* bytes the socket did not take: pictures are left out until it has */
 #define LATE_MAX_US 1000000
-#define SCRATCH_MAX (4U << 20)
+#define SCRATCH_MAX (12U << 20)
 #define SPARE (64U << 10) /* for what keyframe_vary adds */
 
 static uint8_t scratch[SCRATCH_MAX];
