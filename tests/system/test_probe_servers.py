@@ -123,6 +123,19 @@ def test_a_large_picture_in_a_long_gop(make_rtspd, make_looks):
     assert any(r["stream"]["packets"] > 300 for r in found.values())
 
 
+def test_many_large_pictures_at_once(make_rtspd, make_looks):
+    """8 megapixels take 33 MB and a third of a second to decode: 64 of them take turns, and who gets none is online."""
+    clip = servers.make_clip("testsrc2=s={size}:r={fps}", codec="hevc", size="3840x2160", fps=2, gop=2, seconds=1, kbps=4000)
+    server = make_rtspd(clips={"good": (clip, 2)}, options={"join": "key"})
+    looks = make_looks(threads=64)
+    found = looks.at([server.url(f"/good/{i}") for i in range(64)], depth="picture", deadline=5.0)
+    assert {u: r for u, r in found.items() if r["state"] != "online"} == {}
+    assert any("picture" in r for r in found.values())
+    print("worst", max(r["at_us"]["total"] for r in found.values()), "µs;", looks.rss_kb, "KB")
+    if "asan" not in str(HUB):
+        assert looks.rss_kb[1] < 512 * 1024
+
+
 def test_looped_and_live_keyframes(rtspd, make_looks):
     """A recording repeats its keyframes bit by bit, a camera never does."""
     looks = make_looks()
