@@ -12,7 +12,7 @@ import conftest
 import pytest
 from conftest import PG_BIN, Postgres, free_port, topic_of, wait_until
 
-MESSAGES = int(os.environ.get("MESSAGES", "2000"))
+MESSAGES = int(os.environ.get("MESSAGES", "1500"))
 RATE = int(os.environ.get("RATE", "400"))
 RUNS = int(os.environ.get("RUNS", "1"))
 BINS = 10
