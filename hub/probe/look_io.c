@@ -265,7 +265,7 @@ int look_io_line(struct look_io *io, char *ret, size_t size)
 {
 	size_t n = 0;
 	for (;;) {
-		uint8_t c;
+		uint8_t c = 0;
 		int r = look_io_byte(io, &c);
 		if (r)
 			return r;

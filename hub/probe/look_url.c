@@ -331,8 +331,9 @@ int look_url_check(const char *url, struct err *e)
 
 void look_url_authority(const struct look_url *u, struct buf *out)
 {
+	const struct scheme *s = scheme_of(u);
 	buf_printf(out, u->v6 ? "[%s]" : "%s", u->host);
-	if (u->port != scheme_of(u)->port)
+	if (!s || u->port != s->port)
 		buf_printf(out, ":%u", u->port);
 }
 
