@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import HUB, wait_until
+import servers
+from conftest import GRIDS, HUB, wait_until
 
 SECRET = "geheim-7261"
 
@@ -159,3 +160,114 @@ def test_what_it_has_given_up(make_worker, rtspd):
     assert int(limits["Max data size"]) < 256 << 20
     files = {os.readlink(f"/proc/{worker.popen.pid}/fd/{fd}") for fd in ("0", "1", "2")}
     assert {f.split(":")[0] for f in files} >= {"socket", "/dev/null"}
+
+
+# ---- within the hub ----
+
+# One camera a host; half of them show a picture, half let every look run into its deadline.
+CAMERAS = 60
+PROBE = {"allow_addresses": ["127.0.0.0/8"], "processes": 2, "threads": 40, "deadline": "4s", "retry": "200ms", "reach_every": "0",
+         "keyframe_every": "1s", "picture_every": 0, "watch_every": "0"}
+RULES = {"camera.yaml": """
+rules:
+  - id: offline
+    class: camera
+    when: online == false
+    kind: offline
+    title: {zh-CN: "{device.name}离线（{cause}）"}
+"""}
+
+
+def workers(hub):
+    """The processes that the hub has started."""
+    return {int(pid) for children in Path(f"/proc/{hub.process.pid}/task").glob("*/children") for pid in children.read_text().split()}
+
+
+def cameras(rtspd, path, user=None, n=CAMERAS):
+    return [{"id": f"cam-{i}", "class": "camera", "grid": "qx", "title": f"摄像机{i}",
+             "stream": rtspd.url(f"{path(i)}/{i}", host=rtspd.host(i + 1), user=user)} for i in range(n)]
+
+
+@pytest.fixture
+def make_eye(make_hub, make_rtspd):
+    """make_eye(path of a camera by its number) → hub, rtspd."""
+    def make(path, user=None, clip="good", n=CAMERAS, **probe):
+        rtspd = make_rtspd(clips=servers.camera_clips((clip,)), options={"join": "key", "clip": clip}, hosts=n)
+        hub = make_hub(broker=False, conf={"probe": {**PROBE, **probe}}, rules=RULES, grids=GRIDS,
+                       devices=cameras(rtspd, path, user, n))
+        return hub, rtspd
+    return make
+
+
+def states(database):
+    return dict(database.rows("SELECT device, state FROM stream_now"))
+
+
+@pytest.mark.parametrize("number, reason", [(signal.SIGSEGV, "died"), (signal.SIGSTOP, "hung")])
+def test_a_worker_that_crashes_or_hangs_costs_its_looks_only(make_eye, database, number, reason):
+    """50 looks are under way; those of the other worker go on, the lost ones say nothing of their cameras."""
+    slow = {f"cam-{i}" for i in range(CAMERAS) if i % 6}
+    hub, _ = make_eye(lambda i: "/nopackets" if i % 6 else "/good", deadline="30s")
+    good = CAMERAS - len(slow)
+    wait_until(lambda: sum(state == "online" for state in states(database).values()) == good, 60)
+    wait_until(lambda: hub.metric("gridhub_probe_looks_under_way") >= len(slow), 60)
+    victim = min(workers(hub))
+    os.kill(victim, number)
+    lost = f'gridhub_probe_workers_lost_total{{reason="{reason}"}}'
+    hub.wait_metric(lost, 1, timeout=90)
+    hub.wait_metric("gridhub_probe_worker_restarts_total", 1, timeout=60)
+    wait_until(lambda: victim not in workers(hub) and len(workers(hub)) == 2, 60)
+    assert hub.metric("gridhub_probe_looks_lost_total") >= 10
+    before = hub.metric('gridhub_probe_results_total{cause="none"}')
+    hub.wait_metric('gridhub_probe_results_total{cause="none"}', before + 2 * good, timeout=60)
+    seen = states(database)
+    assert {device for device, state in seen.items() if state == "online"} == set(seen) - slow
+    assert hub.metric(lost) == 1
+    assert "why=" + reason in hub.log
+
+
+def test_a_worker_that_takes_too_much_memory_is_ended(make_eye, database):
+    """Pictures of 1080p in 40 threads take more than 64 MB; the hub does not, and says nothing of the cameras."""
+    hub, _ = make_eye(lambda i: "/good", clip="main", processes=1, memory="64M", picture_every=1)
+    hub.wait_metric('gridhub_probe_workers_lost_total{reason="memory"}', 2, timeout=120)
+    assert hub.running and hub.health()["status"] != "starting"
+    assert "offline" not in states(database).values()
+    assert database.value("SELECT count(*) FROM grid_case") == 0
+
+
+def test_a_hub_that_is_killed_leaves_no_worker(make_eye):
+    """Also when one of them is stopped, and cannot see that its socket was closed."""
+    hub, _ = make_eye(lambda i: "/nopackets", n=8)
+    wait_until(lambda: hub.metric("gridhub_probe_looks_under_way") >= 4, 60)
+    pids = workers(hub)
+    assert len(pids) == 2
+    os.kill(min(pids), signal.SIGSTOP)
+    hub.kill()
+
+    def gone(pid):
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except FileNotFoundError:
+            return True
+    wait_until(lambda: all(gone(pid) for pid in pids), 30)
+
+
+def test_a_hub_that_is_stopped_ends_its_workers_at_once(make_eye):
+    hub, _ = make_eye(lambda i: "/nopackets", n=8)
+    wait_until(lambda: hub.metric("gridhub_probe_looks_under_way") >= 4, 60)
+    pids = workers(hub)
+    assert hub.stop(60) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert "worker ended" not in hub.log
+
+
+def test_passwords_of_cameras_are_in_no_process_and_no_log(make_eye, database):
+    hub, rtspd = make_eye(lambda i: f"/basic/user=cam/pass={'other' if i % 2 else SECRET}", user="cam:" + SECRET, n=8)
+    wait_until(lambda: sum(state == "online" for state in states(database).values()) == 4, 60)
+    hub.wait_metric('gridhub_probe_results_total{cause="unauthorised"}', 4, timeout=60)
+    for pid in {hub.process.pid, *workers(hub)}:
+        for name in ("cmdline", "environ"):
+            assert SECRET.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
+    assert {Path(f"/proc/{pid}/environ").read_bytes() for pid in workers(hub)} == {b""}
+    assert "pass=" + SECRET not in hub.log.replace(f"/pass={SECRET}/", "")
+    assert f":{SECRET}@" not in hub.log
