@@ -227,3 +227,23 @@ def test_a_digest_leads_to_its_worst_case(setup, receiver):
     (message,) = receiver.wait(1)
     assert "digest" in message.json["data"]
     assert b"https://hub.example/case/5" in message.body
+
+
+def test_what_is_beyond_a_rate_becomes_a_digest_and_is_not_dropped(make_hub, database, receiver):
+    """A receiver that takes one message in a second, and sixty cases of twenty kinds within a few."""
+    hub = make_hub({"notify": {"group_wait": "1s", "group_interval": "2s"}}, receiver=receiver, broker=False, rules={},
+                   grids=GRIDS, start=False)
+    hub.conf["endpoints"][0]["rate"] = "1/s"
+    hub.write_conf()
+    hub.start()
+    owed = Owed(database)
+    for i in range(60):
+        owed.put(1, first=1 + i, kind=f"k{i % 20}")
+        if i % 20 == 19:
+            time.sleep(1)
+    wait_until(lambda: owed.left() == 0, 90)
+    told = sorted(i for m in receiver.accepted for i in ids(m))
+    assert told == list(range(1, 61))
+    assert len(receiver.accepted) < 20 and any("digest" in m.json["data"] for m in receiver.accepted)
+    at = sorted(m.at for m in receiver.seen)
+    assert all(later - earlier > 0.9 for earlier, later in zip(at, at[1:]))
