@@ -5,6 +5,7 @@ late each time: what was late is looked at again, alone, and must be in time onc
 """
 
 import ctypes
+import json
 import os
 import socket
 import struct
@@ -13,7 +14,7 @@ import subprocess
 import pytest
 import servers
 import web
-from conftest import PATIENCE
+from conftest import HUB, PATIENCE
 
 DEADLINE = 2.0
 OVER_MAX = 0.1
@@ -334,6 +335,45 @@ def test_hostile_servers_leave_no_memory_behind(rtspd, make_looks):
     if not SANITIZED:
         assert now - after_two < 16 * 1024, (after_two, now)
         assert most < 256 * 1024
+
+
+@pytest.mark.parametrize("depth", ["keyframe", "picture", "watch"])
+def test_garbled_streams(make_rtspd, make_looks, depth):
+    """Bytes are wrong in headers, parameter sets, pictures: each look ends in time and in an answer, and no worker dies."""
+    server = make_rtspd(clips=servers.camera_clips(("good", "hevc", "small")), options={"join": "key"})
+    good = servers.make_clip(**servers.CAMERAS["good"])
+    other = web.WebVideo(servers.remux(good, "flv"), servers.segments(good))
+    try:
+        urls = [server.url(f"/good/clip={clip}/flip={flip}/{i}") for clip in ("good", "hevc", "small")
+                for flip in (20, 200, 1000) for i in range(8)]
+        urls += [other.url(f"/mutant.{kind}?{i}") for kind in ("flv", "m3u8") for i in range(20)]
+        looks = make_looks(threads=16, memory_mb=0)
+        found = looks.at(urls, depth=depth, deadline=DEADLINE, watch=1.0)
+        causes = {}
+        for result in found.values():
+            key = (result["state"], result["cause"])
+            causes[key] = causes.get(key, 0) + 1
+        print(depth, causes, looks.rss_kb)
+        assert len(found) == len(urls) and not any("prober" in key for key in causes), causes
+        assert not looks.udp
+        sound = server.url("/good/1")
+        assert looks.at([sound], deadline=10 * PATIENCE)[sound]["state"] == "online"
+    finally:
+        other.stop()
+
+
+def test_hostile_servers_at_a_desk(rtspd):
+    """`gridhub probe --json` says what the worker says, of all of them in one run, and exits with 1."""
+    cases = {url: causes for url, causes in rtsp_cases(rtspd).items() if "@" not in url}
+    done = subprocess.run([HUB, "probe", "--json", "--deadline", f"{int(DEADLINE)}s", "--urls", "-"], input="\n".join(cases),
+                          capture_output=True, text=True, timeout=120 * PATIENCE, check=False)
+    found = {}
+    for line in done.stdout.splitlines():
+        result = json.loads(line)
+        found[result["url"]] = result
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    assert found.keys() == cases.keys()
+    assert {u: r["cause"] for u, r in found.items() if r["cause"] not in cases[u]} == {}
 
 
 class SilentNames:

@@ -74,6 +74,7 @@ struct mount {
 	int sprop;		/* 0: no parameter sets in the SDP */
 	int late_ms;		/* before each answer */
 	int asks;		/* 1: it asks something itself before each answer */
+	int flip;		/* so many packets of a thousand have some bytes changed */
 	int channel;		/* that its RTP comes on, whatever it was asked */
 };
 

@@ -115,11 +115,12 @@ static bool number_option(struct mount *m, const char *key, const char *value)
 		const char *key;
 		double *real;
 		int *whole;
-	} numbers[] = {{"fps", &m->fps, NULL},	     {"after", &m->after_s, NULL},
-		       {"jump", &m->jump_s, NULL},   {"audio", NULL, &m->audio},
-		       {"single", NULL, &m->single}, {"same", NULL, &m->same},
-		       {"sprop", NULL, &m->sprop},   {"late", NULL, &m->late_ms},
-		       {"asks", NULL, &m->asks},     {"channel", NULL, &m->channel}};
+	} numbers[] = {{"fps", &m->fps, NULL},	      {"after", &m->after_s, NULL},
+		       {"jump", &m->jump_s, NULL},    {"audio", NULL, &m->audio},
+		       {"single", NULL, &m->single},  {"same", NULL, &m->same},
+		       {"sprop", NULL, &m->sprop},    {"late", NULL, &m->late_ms},
+		       {"asks", NULL, &m->asks},      {"flip", NULL, &m->flip},
+		       {"channel", NULL, &m->channel}};
 	char *end;
 	double v = strtod(value, &end);
 	if (*end || end == value || !(fabs(v) <= 1e6))

@@ -6,6 +6,7 @@ HTTP-FLV is served by WebVideo, for Debian's nginx has no module that does (its 
 import gzip
 import itertools
 import os
+import random
 import secrets
 import socket
 import struct
@@ -150,6 +151,7 @@ class WebVideo(Listener):
         self.file = str(file)
         self.began = time.monotonic()
         self.requests = []
+        self.random = random.Random(17)
         super().__init__(host)
 
     def url(self, path, user=None):
@@ -329,6 +331,24 @@ class WebVideo(Listener):
     def page_reset_flv(self, connection, _):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
+
+    def mutant(self, data):
+        """With some bytes changed, others each time."""
+        data = bytearray(data)
+        for _ in range(1 + self.random.randrange(1 + len(data) // 500)):
+            data[self.random.randrange(len(data))] = self.random.randrange(256)
+        return bytes(data)
+
+    def page_mutant_flv(self, connection, _):
+        self.stream(connection)
+        connection.sendall(self.mutant(self.tags.headers() + b"".join(tag for _, tag, _ in itertools.islice(self.tags.ring(), 60))))
+        return False
+
+    def page_mutant_m3u8(self, connection, _):
+        self.playlist(connection, ["#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:1", "#EXTINF:2,", "/mutant1.ts"])
+
+    def page_mutant1_ts(self, connection, _):
+        self.send(connection, self.mutant(self.segments[0]), "video/mp2t")
 
     # ---- HLS ----
 
