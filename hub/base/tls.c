@@ -66,9 +66,11 @@ static bool is_address(const char *host)
 
 static int name_peer(SSL *ssl, const char *host)
 {
+	char name[256]; /* libssl takes no const */
+	snprintf(name, sizeof name, "%s", host);
 	if (is_address(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 int tls_new(const struct tls_trust *t, int fd, const char *host, struct tls **ret)

@@ -164,6 +164,8 @@ static void conclude(struct job *j, int rc)
 		return;
 	}
 	r->state = PROBE_ONLINE;
+	if (r->depth == PROBE_REACH)
+		return;
 	look_stream_finish(&j->stream);
 	if (r->depth >= PROBE_PICTURE && j->stream.keyframe.n)
 		look_decode(&j->run, j->stream.keyframe_par, buf_slice(&j->stream.keyframe));

@@ -38,7 +38,10 @@ static bool next_param(struct slice *rest, struct slice *ret_name, struct slice 
 	if (i >= rest->n)
 		return false;
 	*ret_name = slice_trim((struct slice){rest->p + name, i - name});
-	bool quoted = ++i < rest->n && rest->p[i] == '"';
+	do
+		i++;
+	while (i < rest->n && rest->p[i] == ' ');
+	bool quoted = i < rest->n && rest->p[i] == '"';
 	size_t value = i += quoted;
 	while (i < rest->n && !strchr(quoted ? "\"" : ", \t", rest->p[i]))
 		i++;

@@ -29,7 +29,8 @@ static const struct {
 	{"Sending play command", PROBE_SESSION},
 };
 
-static void hear(void *ctx, int level, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+hear(void *ctx, int level, const char *fmt, va_list ap)
 {
 	(void)ctx;
 	if (!hearing.run || level > AV_LOG_DEBUG)

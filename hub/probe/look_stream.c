@@ -61,7 +61,7 @@ static int length_of(const AVCodecParameters *p)
 static int open_parser(struct look_stream *s)
 {
 	forget_codec(s);
-	s->parser = av_parser_init(s->par->codec_id);
+	s->parser = av_parser_init((int)s->par->codec_id);
 	s->codec = avcodec_alloc_context3(NULL);
 	if (!s->codec || avcodec_parameters_to_context(s->codec, s->par) < 0)
 		return look_fail_own(s->run, ENOMEM, "parser");

@@ -59,6 +59,10 @@ TEMPLATES = ['{"a":"{text}","b":{fields.x|json},"c":"{url|url}"}', "{severity} {
 ALERTS = ['{"case":{"id":7,"rule":"r","severity":"urgent","title":"<at id=all> [x](http://y)","opened_at":"2026-01-01T00:00:00Z"},'
           '"grid":{"name":"g"},"device":{"id":"d"},"fields":{"a":1.5,"b":true,"c":null},"text":"- **a**\\n# b\\u202e"}', "{}"]
 
+LOOKED_AT = ["\0rtsp://u:p%40@[::1]:554/a?token=x", "\0http://h/x.m3u8", "\0rtsps://a@b@c.d:1/e@f", "\0//h/1.ts",
+             "\1#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4.0,\na.ts\n#EXT-X-ENDLIST\n",
+             '\1#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9,CODECS="a,b"\nx.m3u8\n#EXT-X-KEY:METHOD=NONE\n#EXT-X-MAP:URI="i"\n',
+             '\2Digest realm="r", nonce="n", qop="auth,auth-int", opaque="o", stale=true, algorithm=SHA-256', "\2Basic realm=x"]
 LOOKS = ['{"id":1,"depth":"picture","state":"online","step":"keyframe","cause":"none","detail":"ok","address":"[::1]:554",'
          '"at_us":{"resolved":1,"connected":2,"authorised":3,"session":4,"packet":5,"keyframe":6,"total":7},'
          '"stream":{"codec":"h264","width":704,"height":576,"fps":25,"gop":50,"bitrate_kbps":499.5,"i_per_mb":14.2,'
@@ -158,6 +162,7 @@ def main(out):
     write(out + "/webhook", [bytes([kind * dialects + d]) + t.encode() for d in range(dialects)
                              for kind, texts in enumerate((ANSWERS, TEMPLATES, ALERTS)) for t in texts])
     write(out + "/probe", [t.encode() for t in LOOKS])
+    write(out + "/look_parts", [t.encode() for t in LOOKED_AT] + [b"\x03\0\0\1\x67\0\0\1\x65", b"\x37\0\0\0\1\x65"])
     write(out + "/baseline", [bytes(8 * i for i in range(24)) + b.encode() for b in BASELINES])
     write(out + "/csv", [t.encode() for t in TABLES])
 
