@@ -447,6 +447,13 @@ void base_close_fd(int *fd)
 		close(*fd);
 }
 
+int base_take_fd(int *fd)
+{
+	int taken = *fd;
+	*fd = -1;
+	return taken;
+}
+
 void *mem_new(size_t n)
 {
 	return calloc(1, n);

@@ -123,6 +123,7 @@ void base_free_ptr(void *pp);
 void base_close_fd(int *fd);
 #define auto_free auto_call(base_free_ptr)
 #define auto_close auto_call(base_close_fd)
+int base_take_fd(int *fd); /* it, which the caller closes from here on */
 #define auto_buf auto_call(buf_done)
 #define auto_arena auto_call(arena_done)
 

@@ -193,7 +193,7 @@ static bool get_format(const struct json *v, struct format *f)
 	if (codec.n == 0 || codec.n >= sizeof(f->codec) || memchr(codec.p, 0, codec.n) ||
 	    !get_int(v, 1, 1 << 16, &width) || !get_int(v, 2, 1 << 16, &height))
 		return false;
-	memcpy(f->codec, codec.p, codec.n);
+	snprintf(f->codec, sizeof f->codec, "%.*s", SL_FMT(codec));
 	f->width = (int)width;
 	f->height = (int)height;
 	return true;
@@ -207,7 +207,7 @@ static bool get_hash(const struct json *v, uint64_t *ret)
 	if (s.n != 16)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		const char *digit = memchr(digits, s.p[i], 16);
+		const char *digit = s.p[i] ? strchr(digits, s.p[i]) : NULL;
 		if (!digit)
 			return false;
 		hash = hash << 4 | (uint64_t)(digit - digits);

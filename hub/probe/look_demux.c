@@ -215,7 +215,9 @@ int look_demux_read(struct look_demux *d, struct look_stream *s)
 {
 	AVPacket *p = av_packet_alloc();
 	int64_t pos = d->pb->pos;
-	int r = p ? 0 : look_fail_own(d->run, ENOMEM, "packet");
+	int r = 0;
+	if (!p)
+		return look_fail_own(d->run, ENOMEM, "packet");
 	while (!r && !s->over) {
 		int got = av_read_frame(d->ctx, p);
 		if (got == AVERROR_EOF && !d->run->failed) {

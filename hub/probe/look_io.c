@@ -44,8 +44,7 @@ int look_io_find(struct look_run *run, const struct look_url *u, bool own, struc
 		return unresolved(run, r);
 	n = allowed(u, ret, n, own, &e);
 	if (!n && own)
-		return look_fail(run, PROBE_UNKNOWN, PROBE_PROBER, -EACCES, "%s",
-				 e.msg);
+		return look_fail(run, PROBE_UNKNOWN, PROBE_PROBER, -EACCES, "%s", e.msg);
 	if (!n)
 		return look_fail(run, PROBE_OFFLINE, PROBE_REDIRECTED, -EACCES,
 				 "its playlist leads elsewhere: %s", e.msg);
@@ -117,8 +116,7 @@ static int connect_one(struct look_run *run, const struct look_address *a, int *
 	if (r)
 		return r;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a failure only costs time */
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = base_take_fd(&fd);
 	return 0;
 }
 

@@ -85,7 +85,7 @@ static int join(struct look_rtsp *s, const char *base, struct slice control, cha
 	bool absolute = memmem(control.p ? control.p : "", control.n, "://", 3) != NULL;
 	size_t n = strlen(base);
 	int len;
-	if (!control.n || slice_is(control, "*"))
+	if (!control.p || !control.n || slice_is(control, "*"))
 		len = snprintf(ret, size, "%s", base);
 	else if (absolute)
 		len = snprintf(ret, size, "%.*s", SL_FMT(control));

@@ -118,7 +118,8 @@ static bool find_key(struct look_stream *s, size_t *ret_picture_at)
 
 static double macroblocks(const struct probe_stream *st)
 {
-	return (double)((st->width + 15) / 16) * ((st->height + 15) / 16);
+	int across = (st->width + 15) / 16, down = (st->height + 15) / 16;
+	return (double)across * down;
 }
 
 static int size_or(int parsed, int given)

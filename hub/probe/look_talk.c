@@ -159,7 +159,7 @@ static int skip(struct look_talk *t, int64_t n)
 static int first_line(struct look_talk *t, const char *first, char *ret, size_t size)
 {
 	size_t n = strlen(first);
-	memcpy(ret, first, n);
+	snprintf(ret, size, "%s", first);
 	for (int frames = 0; t->interleaved && !n; frames++) {
 		uint8_t head[4];
 		int r = look_io_byte(&t->io, &head[0]);
@@ -256,7 +256,7 @@ static bool may_retry(const struct look_talk *t, const struct look_answer *a, in
 int look_talk_ask(struct look_talk *t, const char *method, const char *uri, const char *more,
 		  struct look_answer *ret)
 {
-	struct look_auth before = t->auth;
+	struct look_auth before;
 	for (int tried = t->auth.kind != LOOK_AUTH_NONE;; tried++) {
 		int r = look_talk_say(t, method, uri, more);
 		before = t->auth;

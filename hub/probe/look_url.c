@@ -48,16 +48,17 @@ static const char *last_at(struct slice s)
 
 /* ---- credentials ---- */
 
-static int hex(char c)
+/* Of a hexadecimal digit. */
+static unsigned hex(char c)
 {
-	return isdigit((unsigned char)c)    ? c - '0'
-	       : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
-					    : -1;
+	int v = isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+	return (unsigned)v & 15;
 }
 
 static bool escape_at(struct slice s, size_t i)
 {
-	return i + 2 < s.n && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0;
+	return i + 2 < s.n && isxdigit((unsigned char)s.p[i + 1]) &&
+	       isxdigit((unsigned char)s.p[i + 2]);
 }
 
 /* Each '%' begins an escape, or none does; a mixture has two readings. */

@@ -2,8 +2,8 @@
 
 #include "times.h"
 
-#define TAIL_SHARE 4	  /* of a group: its last quarter is its tail */
-#define STALL_SHARE 3 / 4 /* time stamps that cover less of the watch: it stalled */
+#define TAIL_SHARE 4 /* of a group: its last quarter is its tail */
+#define STALL_PCT 75 /* time stamps that cover less of the watch: it stalled */
 
 static void end_group(struct look_watch *w)
 {
@@ -71,7 +71,8 @@ static double percentile(uint32_t *v, size_t n, size_t pct, double mbs)
 	if (!n || mbs <= 0)
 		return -1;
 	qsort(v, n, sizeof *v, compare);
-	return v[(n - 1) * pct / 100] / mbs;
+	size_t at = (n - 1) * pct / 100;
+	return v[at] / mbs;
 }
 
 /* Seconds that the pictures cover. A server that sends what it had kept first is ahead of our
@@ -81,8 +82,8 @@ static double covered_s(const struct look_watch *w, int64_t now_us)
 	int64_t stamps = w->first_us == INT64_MIN ? 0 : w->last_us - w->first_us;
 	int64_t clock = now_us - w->arrived_us;
 	/* A jump would make years of it. */
-	bool wild =
-		stamps <= 0 || stamps > 3 * clock + 10 * TIMES_SEC || stamps < clock * STALL_SHARE;
+	bool wild = stamps <= 0 || stamps > 3 * clock + 10 * TIMES_SEC ||
+		    stamps < clock * STALL_PCT / 100;
 	return (double)(wild ? clock : stamps) / (double)TIMES_SEC;
 }
 

@@ -113,9 +113,8 @@ int child_start(struct child *c, const char *program, struct slice hello, int64_
 		if (!r && send(ours, hello.p, hello.n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 			r = -errno;
 		if (!r) {
-			c->fd = ours;
+			c->fd = base_take_fd(&ours);
 			c->started_us = now_us;
-			ours = -1;
 		}
 	}
 	if (!r)
@@ -215,14 +214,16 @@ int child_ask(struct child *c, const struct probe_request *q, int64_t now_us, st
 int64_t child_resident(const struct child *c)
 {
 	char path[40], text[128];
-	long long total, resident;
+	int64_t pages = 0;
+	struct slice rest, total, resident;
 	snprintf(path, sizeof path, "/proc/%d/statm", (int)c->pid);
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 	if (n <= 0)
 		return 0;
 	text[n] = 0;
-	if (sscanf(text, "%lld %lld", &total, &resident) != 2)
-		return 0;
-	return (int64_t)resident * sysconf(_SC_PAGESIZE);
+	rest = slice_of(text);
+	slice_cut(&rest, ' ', &total);
+	slice_cut(&rest, ' ', &resident);
+	return slice_to_i64(resident, &pages) ? 0 : pages * sysconf(_SC_PAGESIZE);
 }
