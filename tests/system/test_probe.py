@@ -284,7 +284,7 @@ def test_picture_and_snapshot(rtspd, folder):
     file = folder / "x.jpg"
     result = look(rtspd.url("/good/1"), "--snapshot", str(file), depth="picture")
     assert_online(result)
-    assert result["picture"]["mean"] > 40 and result["picture"]["sharpness"] > 100
+    assert result["picture"]["mean"] > 40 and result["picture"]["sharpness"] > 20
     assert file.stat().st_size <= 65536
     shown = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0",
                             str(file)], capture_output=True, text=True, check=True).stdout.strip()
