@@ -76,8 +76,8 @@ static void put_picture(const struct probe_picture *p, struct buf *out)
 	if (p->n)
 		buf_printf(out,
 			   "  brightness %.0f of 255, deviation %.1f, %.0f %% of it flat, "
-			   "sharpness %.0f\n",
-			   p->mean, p->sd, p->flat_pct, p->sharpness);
+			   "sharpness %.0f, noise %.0f\n",
+			   p->mean, p->sd, p->flat_pct, p->sharpness, p->noise);
 }
 
 void cmd_probe_report(const char *url, const struct probe_result *r, struct buf *out)
