@@ -23,7 +23,7 @@
 
 static double median(const double *v, size_t n)
 {
-	double sorted[USUAL_FIRST_MAX];
+	double sorted[USUAL_FIRST_MAX] = {0};
 	for (size_t i = 0; i < n; i++) {
 		size_t k = i;
 		for (; k > 0 && sorted[k - 1] > v[i]; k--)

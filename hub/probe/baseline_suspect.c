@@ -135,11 +135,11 @@ static int (*const suspicions[SUSPICIONS])(const struct baseline *, const struct
 	[SUSPECT_CLOCK] = is_jumping,
 };
 
-/* A picture that stands still is as good as the one before; all else that is odd teaches nothing.
- */
+/* A picture that stands still is as good as the one before, and time stamps are no part of it
+ * (those of one picture a second always jump); all else that is odd teaches nothing. */
 static bool spoils(size_t i)
 {
-	return i != SUSPECT_STILL && i != SUSPECT_SAME;
+	return i != SUSPECT_STILL && i != SUSPECT_SAME && i != SUSPECT_CLOCK;
 }
 
 bool baseline_doubt(struct baseline *b, const struct weighed *w)

@@ -362,6 +362,7 @@ static void run(struct camera *c, struct rules *set)
 	printf("],\"looks\":[%u,%u,%u,%u]}\n", c->looks[0], c->looks[1], c->looks[2], c->looks[3]);
 	rule_states_free(c->rules);
 	baseline_free(c->baseline);
+	c->device = NULL;
 }
 
 /* ---- scenarios ---- */
