@@ -17,21 +17,22 @@
  * says nothing; three in a row make it unknown.
  *
  * Hosts. When three streams of a host could not be connected since the last that could, or its
- * reach fails and it has three, the host alone is tried: at once, after 15 s, after 30 s. Then it
- * is down: all its streams are offline, PROBE_HOST_DOWN, and it alone is tried after 1, 2, 5, 10 …
- * minutes. When it answers, its streams are looked at within 30 s, spread (longer for very many).
+ * reach fails and it has three, the host alone is tried: at once, after 15 s, and 30 s after that.
+ * Then it is down: all its streams are offline, PROBE_HOST_DOWN, and it alone is tried after 1, 2,
+ * 5, 10 … minutes. When it answers, its streams are looked at within 30 s, spread (longer for very
+ * many).
  *
- * Prober at fault. A canary is looked at every 10 s. From its failure until its next keyframe, and
- * from "many flipped" until that has settled, no stream and no host becomes offline: what fails is
- * unknown, PROBE_PROBER, and what became offline in the minute before is withdrawn. Many flipped:
- * of the looks of the last minute (or of 20 s) at streams believed online, 10 and more than 30 %
- * could not be connected, or as many of those at keyframes failed; streams of one host that cannot
- * be connected count once. It has settled when three quarters of what came in doubt have shown a
- * picture again (not before a minute); or, while the canary (if there is one) is well, 6 minutes
- * after it began if streams of three hosts have shown pictures in the last 5, and have done so for
- * 2, after 30 minutes if not (1.2 keyframe periods, but a minute at least, and five times that):
- * then what still fails is believed. So a district without power is unknown for 6 minutes, and
- * offline from then on.
+ * Prober at fault. A canary is looked at every 10 s (3 s when it failed). From its failure until
+ * its next keyframe, and from "many flipped" until that has settled, no stream and no host becomes
+ * offline: what fails is unknown, PROBE_PROBER, and what became offline in the minute before is
+ * withdrawn. Many flipped: of the looks of the last minute (or of 20 s) at streams believed online,
+ * 10 and more than 30 % could not be connected, or as many of those at keyframes failed; streams of
+ * one host that cannot be connected count once. It has settled when three quarters of what came in
+ * doubt have shown a picture again (not before four retries: a minute); or, while the canary (if
+ * there is one) is well, 6 minutes after it began if streams of three hosts have shown pictures in
+ * the last 5, and have done so for 2, after 30 minutes if not (1.2 keyframe periods or four
+ * retries, whichever is longer; five times that): then what still fails is believed. So a district
+ * without power is unknown for 6 minutes, and offline from then on.
  *
  * Too much to do. Earliest due first, whatever its depth, but reach looks only when nothing else is
  * due, and what is a minute late is not watched; each look's period begins when it ends. So all

@@ -72,7 +72,7 @@ static struct plan_flip *flips_slot(struct plan *p, int64_t t)
 /* How long it lasts at least while others show pictures. */
 static int64_t flips_wait(const struct plan *p)
 {
-	return MAX_OF(PLAN_MIN, plan_base(p) / 5 * 6);
+	return MAX_OF(4 * p->conf.retry_us, plan_base(p) / 5 * 6);
 }
 
 /* Its own place, or that of the oldest. */
@@ -156,7 +156,7 @@ void plan_fault_settle(struct plan *p, int64_t t)
 	if (!p->flips.many || p->canaries_bad)
 		return;
 	int64_t wait = flips_wait(p), age = t - p->flips.began_t;
-	bool back = age >= PLAN_MIN && p->doubted <= p->flips.peak / 4;
+	bool back = age >= 4 * p->conf.retry_us && p->doubted <= p->flips.peak / 4;
 	if (!back && !(age >= wait && flips_others_show(p, t)) && age < 5 * wait)
 		return;
 	p->flips.many = false;
@@ -206,7 +206,9 @@ void plan_canary_answer(struct plan *p, uint32_t i, bool good, int64_t t)
 	size_t k = canary_of(p, i);
 	bool was = p->canary[k].bad, fault = p->canaries_bad > 0;
 	p->canary[k].bad = !good;
-	p->canary[k].at_t = t + (good ? PLAN_CANARY_US : PLAN_CANARY_US / 3);
+	/* Between the first failure of a stream and the third it is looked at, whatever retry is.
+	 */
+	p->canary[k].at_t = t + (good ? 2 : 1) * p->conf.retry_us / (good ? 3 : 5);
 	p->canaries_bad = p->canaries_bad - was + !good;
 	if (p->canaries_bad && !fault)
 		fault_begin(p, true);

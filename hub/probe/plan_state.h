@@ -19,7 +19,6 @@
 #define PLAN_MIN (60 * PLAN_SEC)
 #define PLAN_TRIES 3	/* looks that fail before it is believed */
 #define PLAN_CHANNELS 3 /* of a host that cannot be connected: the host is tried */
-#define PLAN_CANARY_US (10 * PLAN_SEC)
 #define PLAN_CANARY_SLOW_US                                                                 \
 	(2 * PLAN_SEC)		     /* its look takes so long: nobody is judged until then \
 				      */

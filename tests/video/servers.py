@@ -104,10 +104,10 @@ class Rtspd:
     """tests/video/rtspd.c: url("/good/1") is a camera; set("/good/1", "/silent") makes it another one.
 
     clips: {name: file or (file, fps)}; options: {"join": "key"} hold for every mount; hosts: as many addresses of
-    127.0/16 serve (host(i)); tls: (certificate, key).
+    127.0/16 serve (host(i)); tls: (certificate, key); port: of all of them, if it is not to be any.
     """
 
-    def __init__(self, folder, clips=None, options=None, hosts=1, tls=None, log=None, program=None):
+    def __init__(self, folder, clips=None, options=None, hosts=1, tls=None, log=None, program=None, port=None):
         folder = Path(folder)
         argv = [program or rtspd_program(), "--hosts", hosts]
         for name, clip in (clips or camera_clips(("good",))).items():
@@ -115,6 +115,8 @@ class Rtspd:
             argv += ["--clip", f"{name}={path}@{fps}"]
         for key, value in (options or {}).items():
             argv += ["--option", f"{key}={value}"]
+        if port:
+            argv += ["--port", port]
         if tls:
             argv += ["--tls", *tls]
         self.requests_path = Path(log) if log else folder / f"rtspd-{secrets.token_hex(4)}.requests"
