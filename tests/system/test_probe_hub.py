@@ -298,3 +298,21 @@ def test_rates_by_time(make_eye, database):
     assert database.value("""SELECT round(unknown_s) FROM district x, stream_time(x.id, now() - interval '10 h', now()) s
                              JOIN device d ON d.id = s.device_id WHERE d.name = 'c-0'""") == 7200
     assert database.value("SELECT count(*) FROM online_by_hour WHERE code = 'qx'") in (20, 21)
+
+
+def test_a_hub_among_others_stops_when_it_cannot_renew(make_eye, make_rtspd, own_postgres, make_database):
+    """Another one may have taken over; but once the database is back they share again."""
+    db = make_database(own_postgres)
+    rtspd = make_rtspd(clips=servers.camera_clips(), options={"join": "key"}, hosts=9)
+    hubs = [make_eye([camera(rtspd, i, stream=rtspd.url(f"/good/{i}", host=rtspd.host(i + 1))) for i in range(8)], db=db)]
+    hubs.append(make_eye(None, db=db, migrate=False))
+    held = lambda: [hub.metric("gridhub_probe_shares") for hub in hubs]
+    wait_until(lambda: held() == [32, 32], 40)
+    own_postgres.kill()
+    wait_until(lambda: held() == [0, 0], 60)
+    for hub in hubs:
+        hub.wait_log("the leases could not be renewed")
+    own_postgres.start()
+    wait_until(lambda: held() == [32, 32], 60)
+    wait_until(all_are(db, "online", 8), 40)
+    assert cases(db) == []
