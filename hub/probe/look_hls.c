@@ -11,6 +11,9 @@
 #define PIECE_MAX ((size_t)8 << 20) /* of a piece; what is behind it is not looked at */
 #define POLL_MAX_US (2 * TIMES_SEC)
 #define POLL_MIN_US (500 * TIMES_MS)
+/* A playlist that is older has no publisher any more: a new piece is due within 1.5 targets. */
+#define STILL_TARGETS 3
+#define STILL_US (5 * TIMES_SEC)
 
 struct hls {
 	struct look_run *run;
@@ -72,6 +75,15 @@ static int check_list(struct hls *h)
 	if (!p->last.p)
 		return look_fail(h->run, PROBE_OFFLINE, PROBE_NO_PACKETS, -ENODATA,
 				 "an empty playlist");
+	if (p->ended)
+		return look_fail(h->run, PROBE_OFFLINE, PROBE_NO_PACKETS, -ENODATA,
+				 "its playlist has ended");
+	/* A file that is left when its publisher has died; who makes lists anew says no such age.
+	 */
+	if (h->http.age_us > STILL_TARGETS * p->target_us + STILL_US)
+		return look_fail(h->run, PROBE_OFFLINE, PROBE_NO_PACKETS, -ENODATA,
+				 "its playlist has not changed for %lld s",
+				 (long long)(h->http.age_us / TIMES_SEC));
 	return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "look_http.h"
 
+#include "times.h"
+
 #define CHUNK_LINE_MAX 256
 #define CHUNK_MAX ((int64_t)1 << 40)
 
@@ -38,6 +40,28 @@ static int ask_twice(struct look_http *h, struct look_run *run, const struct loo
 	}
 }
 
+/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+static int date_parse(const char *text, int64_t *ret_us)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char iso[TIMES_RFC3339_MAX], month[4] = "";
+	if (strlen(text) != 29)
+		return -EINVAL;
+	memcpy(month, text + 8, 3);
+	const char *at = strstr(months, month);
+	snprintf(iso, sizeof iso, "%.4s-%02d-%.2sT%.8sZ", text + 12,
+		 at ? (int)(at - months) / 3 + 1 : 0, text + 5, text + 17);
+	return times_parse(slice_of(iso), ret_us);
+}
+
+static int64_t age_of(const struct look_answer *a)
+{
+	int64_t now, then;
+	if (date_parse(a->date, &now) || date_parse(a->modified, &then) || then > now)
+		return -1;
+	return now - then;
+}
+
 int look_http_open(struct look_http *h, struct look_run *run, const struct look_url *u, bool own)
 {
 	struct look_answer a;
@@ -49,6 +73,7 @@ int look_http_open(struct look_http *h, struct look_run *run, const struct look_
 		return r;
 	h->chunked = a.chunked;
 	h->left = a.chunked ? 0 : a.length;
+	h->age_us = age_of(&a);
 	look_step(run, PROBE_AUTHORISED);
 	return 0;
 }

@@ -10,7 +10,8 @@
 struct look_http {
 	struct look_talk talk;
 	bool chunked, ended;
-	int64_t left; /* of the body or chunk; -1: until the end */
+	int64_t left;	/* of the body or chunk; -1: until the end */
+	int64_t age_us; /* since it was changed, by the server's own clock; -1: not said */
 };
 
 /* own: see look_io_find. Once more with the password if it is asked for. */

@@ -87,8 +87,9 @@ struct header {
 			sizeof((struct look_answer *)0)->member \
 	}
 static const struct header headers[] = {
-	TEXT("Content-Base", base),   TEXT("Location", location), TEXT("Session", session),
-	TEXT("Transport", transport), TEXT("Content-Type", type), TEXT("CSeq", seq),
+	TEXT("Content-Base", base),   TEXT("Location", location),      TEXT("Session", session),
+	TEXT("Transport", transport), TEXT("Content-Type", type),      TEXT("CSeq", seq),
+	TEXT("Date", date),	      TEXT("Last-Modified", modified),
 };
 
 static bool is_header(struct slice name, const char *wanted)

@@ -20,6 +20,7 @@ struct look_answer {
 	char transport[512];
 	char type[128]; /* Content-Type */
 	char seq[16];
+	char date[32], modified[32]; /* Date, Last-Modified */
 };
 
 struct look_talk {
