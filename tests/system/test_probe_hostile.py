@@ -101,7 +101,7 @@ STATUS = {"400": {"bad_data"}, "401": {"unauthorised"}, "403": {"unauthorised"},
 UNREADABLE = {"bad_data", "unknown"}  # nobody knows what is in it
 NO_PICTURE = {"no_packets", "no_keyframe", "bad_data"}
 HLS = {
-    "loop": LONG | {"no_packets"}, "empty": NO_PICTURE, "gone": NO_PICTURE | {"not_found"},
+    "old": {"no_packets"}, "ended": {"no_packets"}, "loop": LONG | {"no_packets"}, "empty": NO_PICTURE, "gone": NO_PICTURE | {"not_found"},
     "file": NO_PICTURE | {"redirected"}, "key": UNREADABLE, "map": UNREADABLE,
     "other": NO_PICTURE | {"redirected"}, "endless": {"too_big"}, "many": LONG | {"not_found"}, "line": LONG,
     "redirect": {"redirected"}, "silent": {"timeout"},

@@ -60,7 +60,7 @@ def test_tls_with_the_right_authority_alone(make_rtspd, make_looks, certificate)
 
 def test_flv_and_hls(web_video, make_looks):
     looks = make_looks()
-    found = looks.at([web_video.url(path) for path in ("/live/x.flv", "/live/x.m3u8", "/master.m3u8")]
+    found = looks.at([web_video.url(path) for path in ("/live/x.flv", "/live/x.m3u8", "/master.m3u8", "/young.m3u8")]
                      + [web_video.url("/private.flv", user="admin:secret")], depth="picture", deadline=DEADLINE)
     assert {url: verdict(r) for url, r in found.items() if verdict(r) != GOOD} == {}
     assert all(r["picture"]["sd"] > 20 for r in found.values())
@@ -94,6 +94,9 @@ def test_nginx(nginx_video, make_looks, certificate):
     publisher.stop()
     found = looks.at(urls, depth="watch", deadline=5.0, watch=10)
     assert {u: (r["state"], r["cause"]) for u, r in found.items()} == dict.fromkeys(urls, ("offline", "no_packets")), found
+    # Also who does not watch sees it soon: the file of the playlist grows old, or is removed.
+    for url in urls:
+        wait_until(lambda u=url: looks.at([u], deadline=5.0)[u]["state"] == "offline", 60 * PATIENCE, 1, f"{url} to be offline")
 
 
 WATCHED = {

@@ -3,6 +3,7 @@
 HTTP-FLV is served by WebVideo, for Debian's nginx has no module that does (its RTMP and HLS: servers.NginxVideo).
 """
 
+import email.utils
 import gzip
 import itertools
 import os
@@ -373,6 +374,20 @@ class WebVideo(Listener):
     def page_still_m3u8(self, connection, _):
         """Its publisher died: MEDIA-SEQUENCE stands still."""
         self.playlist(connection, self.segments_from(7, "/"))
+
+    def aged(self, connection, seconds):
+        stamps = [email.utils.formatdate(time.time() - age, usegmt=True) for age in (0, seconds)]
+        self.playlist(connection, self.segments_from(7, "/"), more=f"Date: {stamps[0]}\r\nLast-Modified: {stamps[1]}\r\n")
+
+    def page_old_m3u8(self, connection, _):
+        """A file, as its publisher left it a minute ago."""
+        self.aged(connection, 60)
+
+    def page_young_m3u8(self, connection, _):
+        self.aged(connection, 4)
+
+    def page_ended_m3u8(self, connection, _):
+        self.playlist(connection, self.segments_from(7, "/") + ["#EXT-X-ENDLIST"])
 
     def page_master_m3u8(self, connection, _):
         self.playlist(connection, ["#EXT-X-STREAM-INF:BANDWIDTH=500000", "live/x.m3u8"])
