@@ -111,11 +111,11 @@ def fold(c, fired, seen):
     """What a hub's batch says of two devices whose cases are open: one fires again, the other is seen."""
     devices = sorted([fired, seen])
     two = {name: "{" + ",".join([value] * 2) + "}" for name, value in {"one": "1", "text": "x", "json": '"{}"', "no": "f"}.items()}
-    c.execute("EXECUTE fold(1, 'hub', 1, %s, '{r,r}', %s, %s, %s, %s, %s, %s, %s, %s, %s, '{0,0}', %s, %s, %s, %s, %s, %s, %s)" % tuple(
+    c.execute("EXECUTE fold(1, 'hub', 1, %s, '{r,r}', %s, %s, %s, %s, %s, %s, %s, %s, %s, '{0,0}', %s, %s, %s, %s, %s, %s, %s, %s)" % tuple(
         "'" + v + "'" for v in (
             "{%d,%d}" % tuple(devices), two["one"], two["text"], two["one"], two["text"], two["json"],
             "{" + ",".join("t" if d == fired else "f" for d in devices) + "}", two["one"], two["one"], two["one"],
-            two["text"], two["json"], two["text"], two["no"], two["no"], two["no"], two["no"])))
+            two["text"], two["json"], two["text"], two["no"], two["no"], two["no"], two["no"], two["text"])))
 
 
 def test_two_hubs_that_fold_the_same_cases_do_not_lock_one_another_out(street):
@@ -140,7 +140,7 @@ def test_two_hubs_that_fold_the_same_cases_do_not_lock_one_another_out(street):
                     failed.append(e)
             threads.append(threading.Thread(target=run))
             threads[-1].start()
-            wait_until(lambda n=len(threads): db.value(
+            wait_until(lambda n=len(threads): failed or db.value(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'EXECUTE fold%%'") == n)
         holder.rollback()
         for t in threads:
