@@ -12,7 +12,7 @@ cp "$program" "$root/usr/bin/gridhub"
 tools=/usr/lib/postgresql/15/bin
 cp "$tools/pg_dump" "$tools/pg_restore" "$root/usr/bin/"
 
-ldd "$program" "$tools/pg_dump" "$tools/pg_restore" | awk '$3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }' | sort -u | while read -r lib; do
+ldd "$program" "$tools/pg_dump" "$tools/pg_restore" | awk '$3 ~ /^\// { print $3 } $1 ~ /^\// && !/:$/ { print $1 }' | sort -u | while read -r lib; do
 	real=$(realpath "$lib")
 	to=$root/usr${lib#/usr}
 	mkdir -p "${to%/*}"
