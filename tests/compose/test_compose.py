@@ -192,7 +192,8 @@ def test_what_is_not_allowed(stack):
         assert not any("PASSWORD=" in line for line in one["Config"]["Env"]), one["Name"]
     image = json.loads(run("docker", "image", "inspect", f"gridhub:{TAG}").stdout)[0]
     print(f"time image: {image['Size'] / 1e6:.1f} MB", flush=True)
-    assert image["Size"] < 60e6 and image["Config"]["User"] == HUB_USER
+    # 155 MB of it are Debian's libavcodec and what that links.
+    assert image["Size"] < 220e6 and image["Config"]["User"] == HUB_USER
     assert stack("exec", "-T", "hub", "sh", "-c", "true", check=False).returncode != 0  # there is no shell
     plain = stack("exec", "-T", "postgres", "sh", "-c", "PGPASSWORD=\"$(cat /keys/hub)\" psql 'host=localhost dbname=gridhub "
                   "user=gridhub_hub sslmode=disable' -c 'SELECT 1'", check=False)
