@@ -148,6 +148,7 @@ int worker_serve(int fd, const struct worker_eye *eye)
 	if (!r) {
 		set_heap();
 		eye->init(&s->hello.limits);
+		worker_lock_files(s->hello.limits.ca_file);
 		worker_lock_calls();
 		r = start_threads(s, s->hello.threads, &e);
 	}

@@ -2,9 +2,6 @@
  * DESIGN: a list of what is refused, not of what is allowed: libraries (resolver, TLS, malloc,
  * sanitizers) call what they like in their next version, and a worker that is killed for it would
  * be a fault of ours. What is refused gives an errno, as if the kernel did not have it.
- *
- * It may still read what the hub's user may read: names do not resolve without /etc, whose files
- * are replaced at any time.
  */
 #include <fcntl.h>
 #include <linux/audit.h>

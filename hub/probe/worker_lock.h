@@ -24,6 +24,9 @@
  * memory_bytes beside the stacks of its threads (0: no bound).
  */
 must_check int worker_lock_limits(int threads, int64_t memory_bytes, struct err *e);
+/* For good: of all files those of the system may be read (/etc, /usr, /lib) and ca_file (NULL:
+ * none). A kernel without Landlock is told of in the log. */
+void worker_lock_files(const char *ca_file);
 /*
  * For good, and after that: no other program or process, no file opened for writing, no socket but
  * of the Internet, none that others can connect to. Needs what worker_lock_limits does. A kernel

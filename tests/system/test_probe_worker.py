@@ -72,8 +72,10 @@ def make_worker(tmp_path):
 
 
 def test_many_looks_at_once_and_none_waits_for_another(make_worker, rtspd):
-    """40 silent servers are in nobody's way; each look is answered under its own number."""
+    """40 silent servers are in nobody's way; each look is answered under its own number, by name or address."""
     worker = make_worker(threads=64)
+    worker.ask(500, rtspd.url("/good/500", host="localhost"))
+    assert worker.results(1)[500]["state"] == "online"
     for i in range(40):
         worker.ask(1000 + i, rtspd.url(f"/silent/{i}"), deadline_ms=60000)
     for i in range(100):
@@ -110,7 +112,7 @@ def test_it_ends_when_the_hub_closes_the_socket(make_worker, rtspd):
     wait_until(lambda: rtspd.stats()["open"] >= 8)
     worker.sock.close()
     assert worker.popen.wait(20) == 0
-    assert worker.log.read_text() == ""
+    assert [line for line in worker.log.read_text().splitlines() if "no Landlock" not in line] == []
 
 
 def test_signals_to_the_whole_service_are_no_crash(make_worker, rtspd):

@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -88,6 +89,9 @@ static void try_it(char *ret, size_t n)
 	char template[] = "/tmp/gridhub-worker-XXXXXX", arg[] = "true", *argv[] = {arg, NULL};
 	int udp = socket(AF_INET, SOCK_DGRAM, 0), in = open("/etc/hosts", O_RDONLY);
 	pthread_t t;
+	/* as of this kernel */
+	bool landlock =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
 	bool ok[] = {execv("/bin/true", argv) < 0 && errno == EPERM,
 		     fork() < 0 && errno == EPERM,
 		     kill(getppid(), 0) < 0 && errno == EPERM,
@@ -99,6 +103,8 @@ static void try_it(char *ret, size_t n)
 		     udp >= 0 && bind(udp, (struct sockaddr *)&any, sizeof any) < 0 &&
 			     errno == EPERM,
 		     in >= 0,
+		     !landlock || (open(".", O_RDONLY) < 0 && errno == EACCES),
+		     !landlock || (open("/proc/1/status", O_RDONLY) < 0 && errno == EACCES),
 		     syscall(SYS_tgkill, getpid(), gettid(), 0) == 0,
 		     pthread_create(&t, NULL, nothing, NULL) == 0 && pthread_join(t, NULL) == 0};
 	snprintf(ret, n, "bad: ");
