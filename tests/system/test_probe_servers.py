@@ -93,7 +93,8 @@ def test_nginx(nginx_video, make_looks, certificate):
     assert (found[closed]["state"], found[closed]["step"]) == ("offline", "session"), found[closed]  # it hangs up
     publisher.stop()
     found = looks.at(urls, depth="watch", deadline=5.0, watch=10)
-    assert {u: (r["state"], r["cause"]) for u, r in found.items()} == dict.fromkeys(urls, ("offline", "no_packets")), found
+    assert {r["state"] for r in found.values()} == {"offline"} and found[urls[0]]["cause"] == "no_packets", found
+    assert {r["cause"] for r in found.values()} <= {"no_packets", "not_found"}, found  # nginx removes the playlist after a while
     # Also who does not watch sees it soon: the file of the playlist grows old, or is removed.
     for url in urls:
         wait_until(lambda u=url: looks.at([u], deadline=5.0)[u]["state"] == "offline", 60 * PATIENCE, 1, f"{url} to be offline")
