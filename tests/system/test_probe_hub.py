@@ -90,6 +90,18 @@ def test_a_camera_dies_and_comes_back(make_eye, rtspd, database):
     assert hub.health()["parts"]["probe"]["status"] == "ok"
 
 
+def test_a_host_that_is_gone_explains_its_cameras(make_eye, make_rtspd, rtspd, database):
+    """Each of them is offline because of it, and has one case; those of another host are not touched."""
+    other = make_rtspd(clips=servers.camera_clips(), options={"join": "key"}, hosts=2)
+    hub = make_eye([camera(rtspd, i) for i in range(4)] + [camera(other, 9, stream=other.url("/good/9", host=other.host(2)))])
+    wait_until(all_are(database, "online", 5), 20)
+    rtspd.stop()
+    wait_until(lambda: sorted(states(database).values()) == ["offline"] * 4 + ["online"], 40)
+    wait_until(lambda: database.value("SELECT count(*) FROM stream_now WHERE cause = 'host_down'") == 4, 20)
+    assert hub.metric("gridhub_probe_hosts_down") == 1
+    wait_until(lambda: sorted(cases(database)) == [(f"cam-{i}", "offline", True) for i in range(4)], 20)
+
+
 def test_a_black_picture_is_kept_as_evidence(make_eye, rtspd, database, folder):
     hub = make_eye([camera(rtspd, 1), camera(rtspd, 2)])
     wait_until(lambda: database.value("SELECT count(*) FROM device_state WHERE fields ? 'luma_mean'") == 2, 30)
