@@ -170,6 +170,8 @@ class Rtspd:
 
     def stop(self):
         self.child.stop()
+        log = self.child.log_path.read_text(errors="replace")
+        assert "Sanitizer" not in log and "runtime error:" not in log, log[-4000:]
 
 
 # ---- second opinions ----
