@@ -114,6 +114,13 @@ static int read_hello(int fd, struct arena *arena, struct worker_hello *ret, str
 	return worker_hello_parse((struct slice){line, (size_t)n}, arena, ret, e);
 }
 
+static int say_ready(int fd, struct err *e)
+{
+	return send(fd, WORKER_READY, sizeof WORKER_READY - 1, MSG_NOSIGNAL) < 0
+		       ? err_set(e, -errno, "no pool at the other end: %s", strerror(errno))
+		       : 0;
+}
+
 /* Until the other end is closed, whatever the threads do meanwhile. */
 static void wait_for_end(int fd)
 {
@@ -150,8 +157,10 @@ int worker_serve(int fd, const struct worker_eye *eye)
 		eye->init(&s->hello.limits);
 		worker_lock_files(s->hello.limits.ca_file);
 		worker_lock_calls();
-		r = start_threads(s, s->hello.threads, &e);
+		r = say_ready(fd, &e);
 	}
+	if (!r)
+		r = start_threads(s, s->hello.threads, &e);
 	if (r) {
 		log_error("probe", KM("worker cannot start"), KS("error", e.msg));
 		return 1;

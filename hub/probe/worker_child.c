@@ -114,6 +114,7 @@ int child_start(struct child *c, const char *program, struct slice hello, int64_
 			r = -errno;
 		if (!r) {
 			c->fd = base_take_fd(&ours);
+			c->ready = false;
 			c->started_us = now_us;
 		}
 	}

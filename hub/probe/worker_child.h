@@ -21,6 +21,7 @@ struct child_slot {
 struct child {
 	pid_t pid;   /* 0: none, or reaped */
 	int fd;	     /* -1: it is down */
+	bool ready;  /* it has said so; until then no look of it is late */
 	bool broken; /* a write found it gone */
 	size_t used, threads;
 	int64_t started_us, restart_us, pause_us;

@@ -6,6 +6,9 @@
 
 #define WORKER_HELLO_MAX (16 << 10)
 
+/* What the child answers, once it is about to take requests. */
+#define WORKER_READY "\"ready\""
+
 struct worker_hello {
 	int threads;
 	int64_t memory_bytes; /* 0: no bound */

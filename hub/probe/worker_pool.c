@@ -18,6 +18,7 @@
 #define TICK_US (500 * TIMES_MS)
 #define REQUEST_MAX (16 << 10)
 #define EVENTS_MAX 16
+#define START_US TIMES_MIN /* a child that is not ready by then hangs */
 /* Results of one child at a time, so that none starves the others. */
 #define READ_MAX 64
 
@@ -198,10 +199,22 @@ static int lose(struct child *c, enum child_end why, const char *detail, result_
 	return told;
 }
 
+static void shift(struct child *c, int64_t us)
+{
+	for (size_t i = 0; i < c->threads; i++)
+		c->slots[i].until_us += us;
+}
+
 static int on_line(const struct pool *p, struct child *c, size_t n, result_fn fn, void *ctx)
 {
 	struct probe_result r;
 	struct err e = {0};
+	if (!c->ready && slice_is((struct slice){p->line, n}, WORKER_READY)) {
+		/* On a busy machine it may have taken seconds to start; that is no look's fault. */
+		c->ready = true;
+		shift(c, times_mono_us() - c->started_us);
+		return 0;
+	}
 	if (n > PROBE_LINE_MAX)
 		return lose(c, CHILD_BAD_LINE, "too long", fn, ctx);
 	if (probe_result_parse((struct slice){p->line, n}, &r, &e))
@@ -237,16 +250,12 @@ static int read_child(const struct pool *p, struct child *c, result_fn fn, void 
 
 static bool is_late(const struct child *c, int64_t now_us)
 {
+	if (!c->ready)
+		return now_us > c->started_us + START_US;
 	for (size_t i = 0; i < c->threads && c->used; i++)
 		if (c->slots[i].used && c->slots[i].until_us < now_us)
 			return true;
 	return false;
-}
-
-static void shift(struct child *c, int64_t us)
-{
-	for (size_t i = 0; i < c->threads; i++)
-		c->slots[i].until_us += us;
 }
 
 static void restart(struct pool *p, size_t i, int64_t now_us)

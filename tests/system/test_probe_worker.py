@@ -45,6 +45,8 @@ class Worker:
             if not line:
                 pytest.fail(f"{len(got)} results of {n}; {self.log.read_text()}")
             result = json.loads(line)
+            if result == "ready":
+                continue
             assert result["id"] not in got
             got[result["id"]] = result
         return got

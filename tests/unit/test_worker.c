@@ -35,15 +35,17 @@
 
 static struct look_limits told;
 
-static void eye_init(const struct look_limits *limits)
-{
-	told = *limits;
-}
-
 static void sleep_us(int64_t us)
 {
 	struct timespec t = {us / TIMES_SEC, us % TIMES_SEC * 1000};
 	nanosleep(&t, NULL);
+}
+
+static void eye_init(const struct look_limits *limits)
+{
+	told = *limits;
+	if (told.ca_file && strcmp(told.ca_file, "/slow") == 0)
+		sleep_us(2 * TIMES_SEC);
 }
 
 static int open_files(void)
@@ -467,6 +469,23 @@ static void no_orphan_is_left(void **state)
 	close(pipefd[1]);
 }
 
+/* What was asked before it was ready has its whole time from then on. */
+static void one_that_starts_slowly_is_waited_for(void **state)
+{
+	(void)state;
+	struct pool *p = NULL;
+	struct err e = {0};
+	struct seen *s = mem_new(sizeof *s);
+	struct pool_conf conf = {.processes = 1, .threads = 4, .limits = {.ca_file = "/slow"}};
+	assert_int_equal(pool_start(&conf, &e, &p), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(ask(p, i, "slow", TIMES_MS), 0);
+	wait_for(p, s, 4);
+	assert_int_equal(s->lost, 0);
+	pool_stop(p);
+	free(s);
+}
+
 static void what_is_said_first_is_checked(void **state)
 {
 	(void)state;
@@ -507,6 +526,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_never_comes_up_is_tried_ever_more_slowly),
 		cmocka_unit_test(a_url_that_is_too_long_is_not_asked_about),
 		cmocka_unit_test(no_orphan_is_left),
+		cmocka_unit_test(one_that_starts_slowly_is_waited_for),
 		cmocka_unit_test(what_is_said_first_is_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
