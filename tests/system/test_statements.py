@@ -76,14 +76,14 @@ def anomaly(session, device, batch, *, fired=True, recovered_us=0, outage=False,
     """A batch of one; what store_case returns: opened, folded, recovered, owed, held."""
     alert = {"case": {"kind": "k", "rule": rule, "title": "t"}}
     columns = [device, rule, 1, "k", 1, "t", "{}", fired, 1, 10**15, 10**15, recovered_us, None, json.dumps(alert), "{title}",
-               False, True, outage]
+               False, True, outage, False, ""]
     types = ["bigint", "text", "bigint", "text", "smallint", "text", "jsonb", "boolean", "bigint", "bigint", "bigint", "bigint",
-             "text", "jsonb", "text", "boolean", "boolean", "boolean"]
+             "text", "jsonb", "text", "boolean", "boolean", "boolean", "boolean", "text"]
     return session.run("store_case", 1, "spool", batch, *[[c] for c in columns], types=CASE + [t + "[]" for t in types])[0]
 
 
 def release(session):
-    return session.run("store_case", 1, "spool", -1, *[[]] * 18)[0]
+    return session.run("store_case", 1, "spool", -1, *[[]] * 20)[0]
 
 
 def hold(db, device, rule="r", cause=None):
@@ -117,12 +117,13 @@ def test_a_device_that_an_outage_took_for_a_moment_is_back(db):
     assert db.row("SELECT device_id, to_at IS NULL FROM case_affected") == (1, False)
 
 
-OUTAGE_TYPES = ("integer", "text", "bigint", "integer", "bigint", "text", "text", "text", "text", "text")
+OUTAGE_TYPES = ("integer", "text", "bigint", "integer", "bigint", *["text"] * 9)
 
 
 def outage(session):
     """opened, recovered, folded, owed"""
-    return session.run("store_outage", 1, "spool", 2, 3, 10**9, "{device} {n}", "!", "ok", "part-0591", None, types=OUTAGE_TYPES)[0]
+    return session.run("store_outage", 1, "spool", 2, 3, 10**9, "{device} {n}", "!", "ok", "part-0591", None, None, None, None,
+                       None, types=OUTAGE_TYPES)[0]
 
 
 def test_an_outage_waits_for_nobody_who_is_telling_of_its_devices(db):
