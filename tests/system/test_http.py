@@ -62,7 +62,7 @@ def test_metrics_are_prometheus_text(hub):
             assert name not in typed and kind in ("counter", "gauge")
             typed.add(name)
         elif not line.startswith("#"):
-            found = re.fullmatch(r'([a-z_]+)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? \d+', line)
+            found = re.fullmatch(r'([a-z_]+)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? \d+(\.\d+)?', line)
             assert found, line
             names.add(found[1])
     assert names and names == typed
