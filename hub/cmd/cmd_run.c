@@ -199,6 +199,7 @@ static int start(struct hub *h, struct err *e)
 static void stop(struct hub *h)
 {
 	bool let_go = mqtt_stop(h->mqtt);
+	notify_stop_soon(h->notify);
 	patrol_stop(h->patrol);
 	engine_stop(h->engine, h->fatal ? 0 : DRAIN_US);
 	notify_stop(h->notify);

@@ -35,7 +35,7 @@
 #define FEW 8 /* less than one in so many jobs free: a claim waits for more, as long */
 #define ROOM_MAX (1024 * 1024)
 
-enum { WOKEN = 1, STOPPING = 2, REFUSED = 4 };
+enum { WOKEN = 1, STOPPING = 2, REFUSED = 4, ENDING = 8 };
 
 struct notify {
 	_Atomic unsigned flags; /* any thread */
@@ -99,6 +99,8 @@ static bool db_ready(struct notify *n)
 		return false;
 	if (notify_store_connected(n->store))
 		return true;
+	if (atomic_load(&n->flags) & ENDING)
+		return false; /* a server that hangs would take connect_timeout of the end */
 	if (notify_store_connect(n->store, &e)) {
 		db_failed(n, &e);
 		return false;
@@ -498,6 +500,12 @@ void notify_wake(struct notify *n)
 {
 	atomic_fetch_or(&n->flags, WOKEN);
 	sender_wake(n->sender);
+}
+
+void notify_stop_soon(struct notify *n)
+{
+	if (n)
+		atomic_fetch_or(&n->flags, ENDING);
 }
 
 void notify_stop(struct notify *n)

@@ -28,6 +28,9 @@ void notify_use_rules(struct notify *n, struct rules *rules);
 must_check int notify_reload_endpoints(struct notify *n, struct err *e);
 /* Any thread: there may be something new in the outbox. Never blocks. */
 void notify_wake(struct notify *n);
+/* Any thread: the hub is about to stop; a connection to the database that is lost from here on is
+ * not made anew. NULL is fine. */
+void notify_stop_soon(struct notify *n);
 /* Finish what is in flight (at most notify.stop_grace), then end the thread and free. NULL is fine.
  */
 void notify_stop(struct notify *n);

@@ -430,6 +430,8 @@ def test_every_command_has_help_and_refuses_bad_usage(bare):
                 continue  # an expression may begin with a minus
             done = bare.cmd(*argv, "--no-such-option", check=False)
             assert done.returncode == 2 and done.err, (argv, done.returncode, done.err)
+            if argv == ["probe"]:
+                continue  # what is no URL of a stream is a result of that look
             done = bare.cmd(*argv, "a", "b", "c", check=False)
             assert done.returncode == 2, (argv, done.returncode, done.err)
 

@@ -97,7 +97,7 @@ def test_stops_soon_when_the_database_never_answered(make_hub, own_postgres, mak
     wait_until(lambda: hub.health()["parts"]["database"]["status"] == "degraded")
     began = time.monotonic()
     assert hub.stop() == 0
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 20
 
 
 def test_stops_soon_when_the_database_is_away_and_messages_wait(make_hub, own_postgres, make_database, publisher):
@@ -108,7 +108,7 @@ def test_stops_soon_when_the_database_is_away_and_messages_wait(make_hub, own_po
     publisher.publish_many((TELE, {"n": n}) for n in range(500))
     began = time.monotonic()
     assert hub.stop() == 0
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30
     own_postgres.start()
     hub.start()
     wait_until(lambda: count(db) == 500, why="what stood in the spool")
@@ -122,7 +122,7 @@ def test_stops_soon_when_the_database_hangs(make_hub, own_postgres, make_databas
     try:
         began = time.monotonic()
         hub.stop(40)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 20
     finally:
         own_postgres.go_on()
 
@@ -135,7 +135,7 @@ def test_stops_soon_when_the_database_hangs_and_messages_wait(make_hub, own_post
     try:
         began = time.monotonic()
         assert hub.stop(40) == 0
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 20
     finally:
         own_postgres.go_on()
     hub.start()

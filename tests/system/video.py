@@ -12,6 +12,7 @@ import time
 import pytest
 import servers
 import web
+from patience import PATIENCE
 
 
 @pytest.fixture
@@ -107,6 +108,9 @@ class Looks:
         self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._tell({"threads": threads, "memory_bytes": memory_mb << 20, "any_address": any_address,
                     "tls_verify": tls_verify, "ca_file": str(ca_file), "allowed": ""})
+        self.ours.settimeout(30 * PATIENCE)
+        ready = self.ours.recv(1 << 16)
+        assert ready == b'"ready"', f"the worker said {ready!r}\n{self.log_path.read_text()[-4000:]}"
         self.threads = threads
         self.number = 0
         self.udp = set()
