@@ -28,7 +28,7 @@ CREATE TABLE backup (
     PRIMARY KEY (district_id, id)
 );
 
--- As in 008, and the function above.
+-- As in 005, but that reports may not read the passwords of streams at all; and the function above.
 CREATE OR REPLACE FUNCTION database_roles_apply() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     r database_role;
