@@ -1,5 +1,6 @@
 /* gridhub stream: what the hub sees of the registry's video streams. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -130,22 +131,27 @@ static int hex_value(char c)
 	return c >= 'a' ? c - 'a' + 10 : c - '0';
 }
 
+static int save(const char *path, struct slice s)
+{
+	bool here = strcmp(path, "-") == 0;
+	auto_close int fd = here ? dup(STDOUT_FILENO)
+				 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	return fd < 0 ? -errno : fd_write_all(fd, s.p, s.n);
+}
+
 static int write_picture(const char *path, struct slice hex)
 {
-	struct err e;
+	struct err e = {0};
 	auto_buf struct buf jpeg;
 	buf_init(&jpeg, SNAPSHOT_MAX_BYTES);
 	for (size_t i = 2; i + 1 < hex.n; i += 2) /* bytea as PostgreSQL prints it: \\x… */
 		buf_putc(&jpeg, (char)(hex_value(hex.p[i]) << 4 | hex_value(hex.p[i + 1])));
-	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "wbe");
-	bool good = f && !jpeg.failed && fwrite(jpeg.p, 1, jpeg.n, f) == jpeg.n && fflush(f) == 0;
-	if (!good)
-		err_set(&e, 0, "%s: %s", path, strerror(jpeg.failed ? EFBIG : errno));
-	if (f && f != stdout)
-		(void)fclose(f);
-	if (!good)
+	int r = jpeg.failed ? -EFBIG : save(path, buf_slice(&jpeg));
+	if (r) {
+		err_set(&e, r, "%s: %s", path, strerror(-r));
 		return cmd_fail(&e);
-	if (f == stdout)
+	}
+	if (strcmp(path, "-") == 0)
 		return CMD_OK;
 	auto_buf struct buf line;
 	buf_init(&line, 65536);

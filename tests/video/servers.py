@@ -240,6 +240,7 @@ pid {dir}/nginx.pid;
 error_log {dir}/error.log info;
 events {{ worker_connections 512; }}
 rtmp {{
+    access_log off;
     server {{
         listen 127.0.0.1:{rtmp};
         chunk_size 4096;
