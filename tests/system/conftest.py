@@ -9,6 +9,7 @@ takes `broker`, `database`, `make_hub` (and `receiver` from receiver.py):
         wait_until(lambda: database.value("SELECT count(*) FROM grid_case") == 1)
 """
 
+import contextlib
 import copy
 import json
 import os
@@ -232,7 +233,11 @@ class Postgres:
 
     def kill(self):
         """The whole cluster at once, as a power cut would (its data was with the kernel, which lives on)."""
+        children = self._children()  # each has a group of its own, and a paused one would never see that its parent is gone
         os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.popen.wait()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
