@@ -11,11 +11,11 @@ import time
 import conftest
 import pytest
 from conftest import PG_BIN, Postgres, free_port, topic_of, wait_until
+from test_faults import BINS, Stream
 
 MESSAGES = int(os.environ.get("MESSAGES", "1500"))
 RATE = int(os.environ.get("RATE", "400"))
 RUNS = int(os.environ.get("RUNS", "1"))
-BINS = 10
 GRIDS = [{"code": "g", "name": "g", "level": 1, "leader": "l", "endpoint": "leader"}]
 DEVICES = [{"id": f"bin-{n}", "class": "bin", "adapter": "hub", "grid": "g"} for n in range(BINS)]
 RULES = {"test.yaml": """
@@ -94,27 +94,6 @@ class Elsewhere(conftest.Database):
         self.server, self.name, self._connection = server, database.name, None
 
 
-class Load:
-    """MESSAGES full bins at RATE; the first of each opens a case."""
-
-    def __init__(self, publisher):
-        from test_faults import Stream
-
-        class Bins(Stream):
-            def run(self):
-                try:
-                    began = time.monotonic()
-                    for at in range(0, self.total, 20):
-                        time.sleep(max(0.0, began + at / self.rate - time.monotonic()))
-                        self.publisher.publish_many((topic_of(f"bin-{n % BINS}"), {"n": n, "seq": n, "fill_pct": 95})
-                                                    for n in range(at, at + 20))
-                        self.sent = at + 20
-                except BaseException as e:  # noqa: BLE001  shown by wait
-                    self.error = e
-
-        self.stream = Bins(publisher, MESSAGES, RATE)
-
-
 def figures(db):
     """(lost, doubled) of MESSAGES, once it gets no more; cases and their counts must be right, too."""
     distinct = "SELECT count(DISTINCT fields->>'n') FROM reading"
@@ -155,7 +134,7 @@ def test_a_synchronous_replica_is_promoted(make_hub, make_database, broker, publ
     hub.conf["database"]["conninfo"] = conninfo([primary, standby], db.name)
     hub.write_conf()
     hub.start()
-    stream = Load(publisher).stream
+    stream = Stream(publisher, MESSAGES, RATE)
     stream.reach(0.4)
     primary.kill() if end == "killed" else primary.pause()
     killed = time.monotonic()
@@ -190,7 +169,7 @@ def test_an_asynchronous_replica_that_lagged_is_promoted(make_hub, make_database
     hub.conf["database"]["conninfo"] = conninfo([primary, standby], db.name)
     hub.write_conf()
     hub.start()
-    stream = Load(publisher).stream
+    stream = Stream(publisher, MESSAGES, RATE)
     stream.reach(0.2)
     with standby.connect("postgres") as c:  # the line to the primary is cut
         c.execute("ALTER SYSTEM SET primary_conninfo = ''")
@@ -268,7 +247,7 @@ def test_one_of_several_hubs_is_killed(make_hub, database, broker, publisher, re
         hub.write_conf()
         made.append(hub.start())
         hub.wait_part("mqtt", "ok")
-    stream = Load(publisher).stream
+    stream = Stream(publisher, MESSAGES, RATE)
     stream.reach(0.4)
     made[0].kill()
     killed = time.monotonic()
