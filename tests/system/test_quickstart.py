@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_the_data_and_reset_removes_it(var):
     wait_until(lambda: not processes_of(var), 20, why="no process of a killed quickstart")
 
     third = Terminal("--var", var, "--reset")
-    third.wait_for("The district is running")
+    third.wait_for(r"The district is running(?s:.*)logs +/.*/log/")  # a terminal gives a text in pieces
     assert sql(var, third.output, "SELECT count(*) FROM grid_case WHERE opened_at <= %s" % repr(str(opened[0][1]))) == [(0,)]
     assert third.ctrl_c() == 130
     assert processes_of(var) == []
