@@ -77,6 +77,15 @@ bool slice_cut(struct slice *rest, char sep, struct slice *ret_part)
 	return true;
 }
 
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 int slice_to_i64(struct slice s, int64_t *ret)
 {
 	size_t i = 0;

@@ -48,6 +48,7 @@ struct slice slice_trim(struct slice s);       /* ASCII blanks at both ends */
 bool slice_cut(struct slice *rest, char sep, struct slice *ret_part);
 /* Strict: an optional sign, digits, nothing else; -EINVAL, -ERANGE. */
 must_check int slice_to_i64(struct slice s, int64_t *ret);
+int hex_digit(char c); /* 0..15, of either case; -1: it is none */
 /* Strict decimal floating point in the C locale, finite; -EINVAL, -ERANGE. */
 must_check int slice_to_double(struct slice s, double *ret);
 /* NUL-terminated heap copy, owned by the caller; NULL when out of memory. */

@@ -247,20 +247,12 @@ int cmd_import(const struct import_kind *kind, int argc, char **argv)
 
 /* ---- lists ---- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 /* PostgreSQL's \x… as a JSON string; what is no UTF-8 in it becomes U+FFFD. */
 static void put_payload(struct buf *out, struct slice hex)
 {
 	auto_buf struct buf bytes;
 	buf_init(&bytes, hex.n);
-	for (size_t i = 2; i + 1 < hex.n; i += 2)
-		buf_putc(&bytes, (char)(hex_digit(hex.p[i]) << 4 | hex_digit(hex.p[i + 1])));
+	pg_put_bytea(hex, &bytes);
 	json_put_str(out, buf_slice(&bytes));
 }
 

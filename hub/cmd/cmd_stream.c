@@ -126,11 +126,6 @@ static int verb_accept(int argc, char **argv)
 
 /* ---- snapshot ---- */
 
-static int hex_value(char c)
-{
-	return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
 static int save(const char *path, struct slice s)
 {
 	bool here = strcmp(path, "-") == 0;
@@ -144,8 +139,7 @@ static int write_picture(const char *path, struct slice hex)
 	struct err e = {0};
 	auto_buf struct buf jpeg;
 	buf_init(&jpeg, SNAPSHOT_MAX_BYTES);
-	for (size_t i = 2; i + 1 < hex.n; i += 2) /* bytea as PostgreSQL prints it: \\x… */
-		buf_putc(&jpeg, (char)(hex_value(hex.p[i]) << 4 | hex_value(hex.p[i + 1])));
+	pg_put_bytea(hex, &jpeg);
 	int r = jpeg.failed ? -EFBIG : save(path, buf_slice(&jpeg));
 	if (r) {
 		err_set(&e, r, "%s: %s", path, strerror(-r));

@@ -102,24 +102,12 @@ int engine_load_states(struct engine_load *ld, const struct store_changes *c)
 	return r ? r : for_rows(ld, c->rule_states, restore_rule_state);
 }
 
-static int hex_value(char c)
-{
-	return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
-/* bytea as PostgreSQL prints it: \\x and two digits a byte. */
-static void unhex(struct slice s, struct buf *out)
-{
-	for (size_t i = 2; i + 1 < s.n; i += 2)
-		buf_putc(out, (char)(hex_value(s.p[i]) << 4 | hex_value(s.p[i + 1])));
-}
-
 /* Into ld->memory. -EINVAL: it is not that. */
 static int unpack(struct engine_load *ld, struct slice hex)
 {
 	buf_reset(&ld->packed);
 	buf_reset(&ld->memory);
-	unhex(hex, &ld->packed);
+	pg_put_bytea(hex, &ld->packed);
 	return ld->packed.failed ? -EINVAL : zeros_unpack(buf_slice(&ld->packed), &ld->memory);
 }
 

@@ -48,17 +48,9 @@ static const char *last_at(struct slice s)
 
 /* ---- credentials ---- */
 
-/* Of a hexadecimal digit. */
-static unsigned hex(char c)
-{
-	int v = isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-	return (unsigned)v & 15;
-}
-
 static bool escape_at(struct slice s, size_t i)
 {
-	return i + 2 < s.n && isxdigit((unsigned char)s.p[i + 1]) &&
-	       isxdigit((unsigned char)s.p[i + 2]);
+	return i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0;
 }
 
 /* Each '%' begins an escape, or none does; a mixture has two readings. */
@@ -79,7 +71,8 @@ static int decode(struct slice s, bool escaped, const char *what, char ret[stati
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		if (escaped && c == '%') {
-			c = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
+			c = (char)((unsigned)hex_digit(s.p[i + 1]) << 4 |
+				   (unsigned)hex_digit(s.p[i + 2]));
 			i += 2;
 		}
 		if ((unsigned char)c < ' ' || c == 0x7F)

@@ -433,6 +433,16 @@ struct slice pg_slice(const struct pg_rows *rows, size_t row, size_t col)
 			      (size_t)PQgetlength(rows->res, (int)row, (int)col)};
 }
 
+/* \\x and two digits a byte. */
+void pg_put_bytea(struct slice text, struct buf *out)
+{
+	for (size_t i = 2; i + 1 < text.n; i += 2) {
+		unsigned high = (unsigned)hex_digit(text.p[i]),
+			 low = (unsigned)hex_digit(text.p[i + 1]);
+		buf_putc(out, (char)(high << 4 | low));
+	}
+}
+
 const char *pg_str(const struct pg_rows *rows, size_t row, size_t col)
 {
 	return PQgetvalue(rows->res, (int)row, (int)col);

@@ -62,6 +62,7 @@ bool pg_null(const struct pg_rows *rows, size_t row, size_t col);
 struct slice pg_slice(const struct pg_rows *rows, size_t row,
 		      size_t col); /* also NUL-terminated; empty for NULL */
 const char *pg_str(const struct pg_rows *rows, size_t row, size_t col);
+void pg_put_bytea(struct slice text, struct buf *out); /* its bytes; text: as pg_slice gives it */
 int64_t pg_i64(const struct pg_rows *rows, size_t row, size_t col); /* 0 for NULL */
 bool pg_bool(const struct pg_rows *rows, size_t row, size_t col);
 int64_t pg_affected(const struct pg_rows *rows);
