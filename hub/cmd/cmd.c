@@ -1,5 +1,6 @@
 #include "cmd.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "http.h"
@@ -94,6 +95,13 @@ int cmd_read_stdin(size_t max, struct buf *out, struct err *e)
 		if (out->n > max)
 			return err_set(e, -EFBIG, "stdin: more than %zu bytes", max);
 	}
+}
+
+int cmd_save_picture(const char *path, struct slice jpeg, struct err *e)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int r = fd < 0 ? -errno : fd_write_all(fd, jpeg.p, jpeg.n);
+	return r ? err_set(e, r, "%s: cannot write: %s", path, strerror(-r)) : 0;
 }
 
 static void print_verbs(FILE *to, const char *name, const char *about, const struct cmd_verb *verbs,

@@ -54,6 +54,8 @@ must_check int cmd_ask_hub(const struct config *c, const char *page, int *ret_st
 			   struct buf *out, struct err *e);
 /* All of stdin, at most max bytes. */
 must_check int cmd_read_stdin(size_t max, struct buf *out, struct err *e);
+/* A picture into a file, which is for its owner and group alone: there may be people on it. */
+must_check int cmd_save_picture(const char *path, struct slice jpeg, struct err *e);
 
 /* main.c's: the subcommands in the order of use. */
 struct cmd_command {

@@ -8,58 +8,37 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "cmd_backup.h"
 
 #define MANIFEST_MAX ((size_t)1 << 20)
 #define NOT_FOUND 127 /* as a shell says it */
 
-static int parse_jobs(const char *name, const char *text, int64_t *ret)
-{
-	if (slice_to_i64(slice_of(text), ret) || *ret < 1 || *ret > BACKUP_JOBS_MAX)
-		return cmd_usage(name, "--jobs: \"%s\" is not a number from 1 to %d", text,
-				 BACKUP_JOBS_MAX);
-	return CMD_OK;
-}
+#define AT(member) offsetof(struct backup_options, member)
+static const struct cmd_option options[] = {
+	{"jobs", CMD_NUMBER, .at = AT(jobs), .max = BACKUP_JOBS_MAX},
+	{"database-only", CMD_FLAG, .at = AT(no_spool)},
+	{"spool-only", CMD_FLAG, .at = AT(no_database)},
+	{"accept-loss", CMD_FLAG, .at = AT(accept_loss)}, /* the last, for restore alone */
+};
 
 int backup_options(int argc, char **argv, const char *name, const char *help,
 		   struct backup_options *ret)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"jobs", required_argument, NULL, 'j'},
-		{"database-only", no_argument, NULL, 'd'},
-		{"spool-only", no_argument, NULL, 's'},
-		{"accept-loss", no_argument, NULL, 'a'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+	const struct cmd_takes takes = {
+		.name = name,
+		.help = help,
+		.options = options,
+		.n = COUNT_OF(options) - (strcmp(name, "restore") != 0),
+		.arg = "the folder of a backup",
 	};
-	struct backup_options o = {.jobs = 2};
-	int c;
-	while ((c = getopt_long(argc, argv, "c:j:h", options, NULL)) != -1) {
-		if (c == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (c == '?')
-			return CMD_USAGE;
-		if (c == 'c')
-			o.config_path = optarg;
-		if (c == 'j' && parse_jobs(name, optarg, &o.jobs))
-			return CMD_USAGE;
-		o.no_spool |= c == 'd';
-		o.no_database |= c == 's';
-		o.accept_loss |= c == 'a';
-	}
-	if (optind + 1 != argc)
-		return cmd_usage(name,
-				 optind < argc ? "unexpected \"%s\""
-					       : "expected the backup's folder%.0s",
-				 optind < argc ? argv[optind + 1] : "");
-	if (o.no_spool && o.no_database)
+	*ret = (struct backup_options){.jobs = 2};
+	int r = cmd_parse(&takes, argc, argv, ret, &ret->config_path);
+	if (r >= 0)
+		return r;
+	if (ret->no_spool && ret->no_database)
 		return cmd_usage(name, "--database-only and --spool-only leave nothing");
-	if (o.accept_loss && strcmp(name, "restore") != 0)
-		return cmd_usage(name, "--accept-loss is restore's");
-	o.dir = argv[optind];
-	*ret = o;
+	ret->dir = argv[optind];
 	return -1;
 }
 

@@ -1,7 +1,6 @@
 /* gridhub case: cases at the command line. */
 #include <getopt.h>
 
-#include "cmd_options.h"
 #include "cmd_registry.h"
 
 static const char help_list[] =
@@ -28,20 +27,31 @@ struct options {
 #define AT(member) offsetof(struct options, member)
 
 static const struct cmd_option list_options[] = {
-	{"all", CMD_FLAG, AT(all), 0},
-	{"grid", CMD_TEXT, AT(grid), 0},
-	{"limit", CMD_NUMBER, AT(limit), INT64_MAX},
+	{"all", CMD_FLAG, .at = AT(all)},
+	{"grid", CMD_TEXT, .at = AT(grid)},
+	{"limit", CMD_NUMBER, .at = AT(limit), .max = INT64_MAX},
 };
 static const struct cmd_takes takes_list = {
-	"case list", help_list, list_options, COUNT_OF(list_options), NULL, false};
+	.name = "case list",
+	.help = help_list,
+	CMD_TAKES_OPTIONS(list_options),
+};
 #define A_CASE "the number of a case"
-static const struct cmd_takes takes_show = {"case show", help_show, NULL, 0, A_CASE, false};
+static const struct cmd_takes takes_show = {
+	.name = "case show",
+	.help = help_show,
+	.arg = A_CASE,
+};
 static const struct cmd_option close_options[] = {
-	{"by", CMD_TEXT, AT(by), 0},
-	{"reason", CMD_TEXT, AT(reason), 0},
+	{"by", CMD_TEXT, .at = AT(by)},
+	{"reason", CMD_TEXT, .at = AT(reason)},
 };
 static const struct cmd_takes takes_close = {
-	"case close", help_close, close_options, COUNT_OF(close_options), A_CASE, false};
+	.name = "case close",
+	.help = help_close,
+	CMD_TAKES_OPTIONS(close_options),
+	.arg = A_CASE,
+};
 
 static void no_case(int64_t id, const char *open, struct err *ret)
 {

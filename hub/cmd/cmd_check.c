@@ -1,9 +1,8 @@
 /* gridhub check: would `gridhub run` start with this? */
-#include <getopt.h>
 
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "endpoint.h"
 #include "http.h"
 #include "look.h"
@@ -179,31 +178,21 @@ static int check(const char *config_path, bool database)
 	return res;
 }
 
+struct options {
+	const char *config, *rules;
+	bool database;
+};
+static const struct cmd_option options[] = {
+	{"rules", CMD_TEXT, .at = offsetof(struct options, rules)},
+	{"database", CMD_FLAG, .at = offsetof(struct options, database)},
+};
+static const struct cmd_takes takes = {.name = "check", .help = help, CMD_TAKES_OPTIONS(options)};
+
 int cmd_check(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"rules", required_argument, NULL, 'r'},
-		{"database", no_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char *config_path = NULL, *rules = NULL;
-	bool database = false;
-	int o;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'c')
-			config_path = optarg;
-		else if (o == 'r')
-			rules = optarg;
-		else if (o == 'd')
-			database = true;
-		else if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		else
-			return CMD_USAGE;
-	}
-	if (optind < argc)
-		return cmd_usage("check", "unexpected \"%s\"", argv[optind]);
-	return rules ? check_rules(rules, 0, 0) : check(config_path, database);
+	struct options o = {0};
+	int r = cmd_parse(&takes, argc, argv, &o, &o.config);
+	if (r >= 0)
+		return r;
+	return o.rules ? check_rules(o.rules, 0, 0) : check(o.config, o.database);
 }

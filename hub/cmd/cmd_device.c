@@ -14,52 +14,31 @@ static int device_import(int argc, char **argv)
 /* ---- list ---- */
 
 struct list_options {
-	const char *config_path, *grid;
+	const char *config, *grid;
 	enum device_class class; /* CLASS_UNKNOWN: all */
 };
 
-static int set_list_option(struct list_options *o, int c)
+static int read_class(const char *text, void *into)
 {
-	switch (c) {
-	case 'c':
-		o->config_path = optarg;
-		return CMD_OK;
-	case 'g':
-		o->grid = optarg;
-		return CMD_OK;
-	case 'k':
-		if (device_class_parse(slice_of(optarg), &o->class) || !o->class)
-			return cmd_usage("device", "--class \"%s\": expected camera, sensor or bin",
-					 optarg);
-		return CMD_OK;
-	default:
-		return CMD_USAGE;
-	}
+	struct list_options *o = into;
+	if (device_class_parse(slice_of(text), &o->class) || !o->class)
+		return cmd_usage("device list", "--class \"%s\": expected camera, sensor or bin",
+				 text);
+	return CMD_OK;
 }
 
-static int parse_list(int argc, char **argv, struct list_options *o)
-{
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"grid", required_argument, NULL, 'g'},
-						{"class", required_argument, NULL, 'k'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
-	int c, rc = CMD_OK;
-	while (!rc && (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (c == 'h') {
-			puts("usage: gridhub device list [--grid CODE] [--class C] [--config "
-			     "FILE]\n\n"
-			     "Devices as JSON lines.\n\n"
-			     "  --grid CODE  those of this grid and of all grids below it\n"
-			     "  --class C    camera, sensor or bin");
-			return -1;
-		}
-		rc = set_list_option(o, c);
-	}
-	if (!rc && optind < argc)
-		return cmd_usage("device", "list: unexpected \"%s\"", argv[optind]);
-	return rc;
-}
+static const struct cmd_option list_options[] = {
+	{"grid", CMD_TEXT, .at = offsetof(struct list_options, grid)},
+	{"class", CMD_READ, .read = read_class},
+};
+static const struct cmd_takes takes_list = {
+	.name = "device list",
+	.help = "usage: gridhub device list [--grid CODE] [--class C] [--config FILE]\n\n"
+		"Devices as JSON lines.\n\n"
+		"  --grid CODE  those of this grid and of all grids below it\n"
+		"  --class C    camera, sensor or bin\n",
+	CMD_TAKES_OPTIONS(list_options),
+};
 
 /* A grid that is misspelt must not look like one without devices. */
 static int check_grid(struct pg *p, int64_t district, const char *code)
@@ -83,10 +62,10 @@ static int device_list(int argc, char **argv)
 	auto_pg struct pg *p = NULL;
 	struct list_options o = {0};
 	int64_t district = 0;
-	int rc = parse_list(argc, argv, &o);
-	if (rc)
-		return rc < 0 ? CMD_OK : rc;
-	rc = cmd_open_district(o.config_path, &c, &p, &district);
+	int rc = cmd_parse(&takes_list, argc, argv, &o, &o.config);
+	if (rc >= 0)
+		return rc;
+	rc = cmd_open_district(o.config, &c, &p, &district);
 	if (!rc)
 		rc = check_grid(p, district, o.grid);
 	const struct pg_arg args[] = {PGA_I(district), o.grid ? PGA_STR(o.grid) : PGA_NULL,
@@ -96,33 +75,25 @@ static int device_list(int argc, char **argv)
 
 /* ---- unknown, rejected ---- */
 
-static int print_list(const char *help, enum sql_id id, int argc, char **argv)
-{
-	auto_config struct config *c = NULL;
-	auto_pg struct pg *p = NULL;
-	const char *config_path = NULL;
-	int64_t district = 0;
-	int rc = cmd_only_config("device", help, argc, argv, &config_path);
-	if (rc)
-		return rc < 0 ? CMD_OK : rc;
-	rc = cmd_open_district(config_path, &c, &p, &district);
-	const struct pg_arg arg = PGA_I(district);
-	return rc ? rc : cmd_print_rows(p, id, &arg, 1);
-}
-
 static int device_unknown(int argc, char **argv)
 {
-	return print_list(
-		"usage: gridhub device unknown [--config FILE]\n\n"
-		"Devices that sent messages and are not in the registry, the latest first.\n",
-		SQL_REGISTRY_LIST_UNKNOWN, argc, argv);
+	static const struct cmd_takes takes = {
+		.name = "device unknown",
+		.help = "usage: gridhub device unknown [--config FILE]\n\n"
+			"Devices that sent messages and are not in the registry, the latest "
+			"first.\n",
+	};
+	return cmd_print_all(&takes, SQL_REGISTRY_LIST_UNKNOWN, argc, argv);
 }
 
 static int device_rejected(int argc, char **argv)
 {
-	return print_list("usage: gridhub device rejected [--config FILE]\n\n"
-			  "Messages that were refused, with the reason, the latest first.\n",
-			  SQL_REGISTRY_LIST_REJECTED, argc, argv);
+	static const struct cmd_takes takes = {
+		.name = "device rejected",
+		.help = "usage: gridhub device rejected [--config FILE]\n\n"
+			"Messages that were refused, with the reason, the latest first.\n",
+	};
+	return cmd_print_all(&takes, SQL_REGISTRY_LIST_REJECTED, argc, argv);
 }
 
 /* ---- remove ---- */
@@ -165,26 +136,27 @@ static int remove_and_say(struct pg *p, int64_t district, const char *id)
 	return CMD_OK;
 }
 
-static int device_remove(int argc, char **argv)
-{
-	static const char help[] =
-		"usage: gridhub device remove ID [--config FILE]\n\n"
+static const struct cmd_takes takes_remove = {
+	.name = "device remove",
+	.help = "usage: gridhub device remove ID [--config FILE]\n\n"
 		"Take a device out of the registry; what it said stays. Its open cases are closed; "
 		"one that is\n"
 		"its grid's (scope: grid) waits for what the grid's other devices say. An import "
-		"brings it back.\n";
+		"brings it back.\n",
+	.arg = "the id of a device",
+};
+
+static int device_remove(int argc, char **argv)
+{
 	auto_config struct config *c = NULL;
 	auto_pg struct pg *p = NULL;
-	const char *config_path = NULL;
+	const char *config = NULL;
 	int64_t district = 0;
-	bool has_id = argc > 1 && argv[1][0] != '-';
-	int rc = cmd_only_config("device", help, argc - has_id, argv + has_id, &config_path);
-	if (rc)
-		return rc < 0 ? CMD_OK : rc;
-	if (!has_id)
-		return cmd_usage("device", "remove: expected an ID first");
-	rc = cmd_open_district(config_path, &c, &p, &district);
-	return rc ? rc : remove_and_say(p, district, argv[1]);
+	int rc = cmd_parse(&takes_remove, argc, argv, NULL, &config);
+	if (rc >= 0)
+		return rc;
+	rc = cmd_open_district(config, &c, &p, &district);
+	return rc ? rc : remove_and_say(p, district, argv[optind]);
 }
 
 int cmd_device(int argc, char **argv)

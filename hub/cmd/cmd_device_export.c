@@ -1,5 +1,4 @@
 /* gridhub device export: the broker's lists of who may publish what. */
-#include <getopt.h>
 
 #include "acl.h"
 #include "cmd_registry.h"
@@ -27,8 +26,9 @@ static const char help[] =
 
 struct export
 {
-	const char *config_path, *broker, *key_path;
-	int what; /* 'a'cl, 'p'asswords, 'r' credentials */
+	const char *config, *broker, *key_path;
+	bool acl; /* one of the three is asked for */
+	const char *passwords, *credentials;
 	const struct broker_conf *b;
 	char *key;
 	size_t refused;
@@ -48,15 +48,15 @@ static int put_credentials(const struct acl_user *u, const char *password, struc
 static int put_user(const struct export *x, const struct acl_user *u, struct buf *line)
 {
 	char password[ACL_PASSWORD_MAX];
-	if (x->what == 'a') {
+	if (x->acl) {
 		acl_put_user(u, line);
 		return 0;
 	}
 	int r = acl_password(slice_of(x->key), u->name, password);
 	if (r)
 		return r;
-	return x->what == 'p' ? acl_put_password(u->name, password, line)
-			      : put_credentials(u, password, line);
+	return x->passwords ? acl_put_password(u->name, password, line)
+			    : put_credentials(u, password, line);
 }
 
 /* rc: what acl_gateway or acl_device said. */
@@ -81,7 +81,7 @@ static int print_user(struct export *x, int rc, const struct acl_user *u, struct
 static int print_hub(const struct export *x)
 {
 	auto_buf struct buf lines = {0};
-	if (x->what != 'a')
+	if (!x->acl)
 		return 0;
 	buf_init(&lines, (size_t)1 << 20);
 	acl_put_hub(x->b, &lines);
@@ -131,7 +131,7 @@ static int export(struct export *x)
 	auto_pg struct pg *p = NULL;
 	struct err e = {0};
 	int64_t district = 0;
-	int rc = cmd_open_district(x->config_path, &c, &p, &district);
+	int rc = cmd_open_district(x->config, &c, &p, &district);
 	if (rc)
 		return rc;
 	x->b = find_broker(x, c);
@@ -149,53 +149,25 @@ static int export(struct export *x)
 	return x->refused ? CMD_FAILED : CMD_OK;
 }
 
-static int set_option(struct export *x, int c)
-{
-	switch (c) {
-	case 'c':
-		x->config_path = optarg;
-		return CMD_OK;
-	case 'b':
-		x->broker = optarg;
-		return CMD_OK;
-	case 'a':
-	case 'p':
-	case 'r':
-		if (x->what)
-			return cmd_usage("device",
-					 "export: one of --acl, --passwords, --credentials");
-		x->what = c;
-		x->key_path = c == 'a' ? NULL : optarg;
-		return CMD_OK;
-	default:
-		return CMD_USAGE;
-	}
-}
+static const struct cmd_option options[] = {
+	{"acl", CMD_FLAG, .at = offsetof(struct export, acl)},
+	{"passwords", CMD_TEXT, .at = offsetof(struct export, passwords)},
+	{"credentials", CMD_TEXT, .at = offsetof(struct export, credentials)},
+	{"broker", CMD_TEXT, .at = offsetof(struct export, broker)},
+};
+static const struct cmd_takes takes = {
+	.name = "device export", .help = help, CMD_TAKES_OPTIONS(options)};
 
 int cmd_device_export(int argc, char **argv)
 {
-	static const struct option options[] = {{"acl", no_argument, NULL, 'a'},
-						{"passwords", required_argument, NULL, 'p'},
-						{"credentials", required_argument, NULL, 'r'},
-						{"broker", required_argument, NULL, 'b'},
-						{"config", required_argument, NULL, 'c'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
 	struct export x = {0};
-	int c, rc = CMD_OK;
-	while (!rc && (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(help, stdout);
-			return CMD_OK;
-		}
-		rc = set_option(&x, c);
-	}
-	if (!rc && optind < argc)
-		return cmd_usage("device", "export: unexpected \"%s\"", argv[optind]);
-	if (!rc && !x.what)
-		return cmd_usage("device", "export: one of --acl, --passwords, --credentials");
-	if (!rc)
-		rc = export(&x);
+	int rc = cmd_parse(&takes, argc, argv, &x, &x.config);
+	if (rc >= 0)
+		return rc;
+	if (x.acl + !!x.passwords + !!x.credentials != 1)
+		return cmd_usage(takes.name, "one of --acl, --passwords, --credentials");
+	x.key_path = x.passwords ? x.passwords : x.credentials;
+	rc = export(&x);
 	free(x.key);
 	return rc;
 }

@@ -1,11 +1,10 @@
 /* gridhub doctor: what is wrong, and what to do about it. */
 #include "cmd_doctor.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "crypto.h"
 #include "json.h"
 #include "log.h"
@@ -136,26 +135,14 @@ static int examine(const char *config_path)
 	return d.count[DOCTOR_FAIL] ? CMD_FAILED : CMD_OK;
 }
 
+static const struct cmd_option options[] = {{"quiet", CMD_FLAG, .at = 0}};
+static const struct cmd_takes takes = {.name = "doctor", .help = help, CMD_TAKES_OPTIONS(options)};
+
 int cmd_doctor(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char *config_path = NULL;
-	int o;
-	while ((o = getopt_long(argc, argv, "c:qh", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o != 'c' && o != 'q')
-			return CMD_USAGE;
-		if (o == 'c')
-			config_path = optarg;
-		quiet = quiet || o == 'q';
-	}
-	if (optind < argc)
-		return cmd_usage("doctor", "unexpected \"%s\"", argv[optind]);
-	return examine(config_path);
+	const char *config = NULL;
+	int r = cmd_parse(&takes, argc, argv, &quiet, &config);
+	if (r >= 0)
+		return r;
+	return examine(config);
 }

@@ -1,7 +1,6 @@
 /* gridhub duty: the roster of grid leaders. */
 #include <getopt.h>
 
-#include "cmd_options.h"
 #include "cmd_registry.h"
 #include "duty.h"
 #include "rule.h"
@@ -45,13 +44,19 @@ struct options {
 	int64_t at_us;
 };
 static const struct cmd_option list_options[] = {
-	{"grid", CMD_TEXT, offsetof(struct options, grid), 0},
-	{"at", CMD_TIME, offsetof(struct options, at_us), 0},
+	{"grid", CMD_TEXT, .at = offsetof(struct options, grid)},
+	{"at", CMD_TIME, .at = offsetof(struct options, at_us)},
 };
 static const struct cmd_takes takes_list = {
-	"duty list", help_list, list_options, COUNT_OF(list_options), NULL, false};
+	.name = "duty list",
+	.help = help_list,
+	CMD_TAKES_OPTIONS(list_options),
+};
 static const struct cmd_takes takes_load = {
-	"duty load", help_load, NULL, 0, "the file of one roster", false};
+	.name = "duty load",
+	.help = help_load,
+	.arg = "the file of one roster",
+};
 
 static void say_fault(void *ctx, const struct err *e)
 {

@@ -8,18 +8,12 @@ static int grid_import(int argc, char **argv)
 
 static int grid_list(int argc, char **argv)
 {
-	static const char help[] = "usage: gridhub grid list [--config FILE]\n\n"
-				   "All grids as JSON lines, the upper levels first.\n";
-	auto_config struct config *c = NULL;
-	auto_pg struct pg *p = NULL;
-	const char *config_path = NULL;
-	int64_t district;
-	int rc = cmd_only_config("grid", help, argc, argv, &config_path);
-	if (rc)
-		return rc < 0 ? CMD_OK : rc;
-	rc = cmd_open_district(config_path, &c, &p, &district);
-	const struct pg_arg arg = PGA_I(rc ? 0 : district);
-	return rc ? rc : cmd_print_rows(p, SQL_REGISTRY_LIST_GRIDS, &arg, 1);
+	static const struct cmd_takes takes = {
+		.name = "grid list",
+		.help = "usage: gridhub grid list [--config FILE]\n\n"
+			"All grids as JSON lines, the upper levels first.\n",
+	};
+	return cmd_print_all(&takes, SQL_REGISTRY_LIST_GRIDS, argc, argv);
 }
 
 int cmd_grid(int argc, char **argv)

@@ -1,7 +1,6 @@
 /* gridhub health: what the running hub's /health says, for health checks where there is no curl. */
-#include <getopt.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 
 #define ANSWER_MAX 65536
 
@@ -34,20 +33,8 @@ static int health(const char *config_path)
 
 int cmd_health(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
-	const char *config_path = NULL;
-	int c;
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(help, stdout);
-			return CMD_OK;
-		}
-		if (c != 'c')
-			return CMD_USAGE;
-		config_path = optarg;
-	}
-	if (optind < argc)
-		return cmd_usage("health", "unexpected \"%s\"", argv[optind]);
-	return health(config_path);
+	static const struct cmd_takes takes = {.name = "health", .help = help};
+	const char *config = NULL;
+	int r = cmd_parse(&takes, argc, argv, NULL, &config);
+	return r >= 0 ? r : health(config);
 }

@@ -1,6 +1,5 @@
-#include <getopt.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "migrate.h"
 
 static const char help[] =
@@ -18,7 +17,7 @@ static const char help[] =
 	"too.\n";
 
 struct options {
-	const char *config_path, *hub_role, *report_role;
+	const char *config, *hub_role, *report_role;
 	bool only_check;
 };
 
@@ -43,7 +42,7 @@ static int migrate(const struct options *o)
 	auto_pg struct pg *p = NULL;
 	struct err e = {0};
 	size_t applied = 0;
-	int r = cmd_open(o->config_path, &c, &p);
+	int r = cmd_open(o->config, &c, &p);
 	if (r)
 		return r;
 	if (o->only_check ? migrate_check(p, &e)
@@ -54,40 +53,17 @@ static int migrate(const struct options *o)
 	return CMD_OK;
 }
 
+#define AT(member) offsetof(struct options, member)
+static const struct cmd_option options[] = {
+	{"check", CMD_FLAG, .at = AT(only_check)},
+	{"hub-role", CMD_TEXT, .at = AT(hub_role)},
+	{"report-role", CMD_TEXT, .at = AT(report_role)},
+};
+static const struct cmd_takes takes = {.name = "migrate", .help = help, CMD_TAKES_OPTIONS(options)};
+
 int cmd_migrate(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'n'},
-		{"hub-role", required_argument, NULL, 'u'},
-		{"report-role", required_argument, NULL, 'r'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
 	struct options o = {0};
-	int c;
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			o.config_path = optarg;
-			break;
-		case 'n':
-			o.only_check = true;
-			break;
-		case 'u':
-			o.hub_role = optarg;
-			break;
-		case 'r':
-			o.report_role = optarg;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return CMD_OK;
-		default:
-			return CMD_USAGE;
-		}
-	}
-	if (optind < argc)
-		return cmd_usage("migrate", "unexpected \"%s\"", argv[optind]);
-	return migrate(&o);
+	int r = cmd_parse(&takes, argc, argv, &o, &o.config);
+	return r >= 0 ? r : migrate(&o);
 }

@@ -1,10 +1,11 @@
 #include "cmd_options.h"
 
+#include <assert.h>
 #include <getopt.h>
 
 #include "times.h"
 
-enum { O_CONFIG = 1, O_HELP, O_TABLE };
+enum { O_HELP = 'h', O_CONFIG = 'c', O_TABLE = 256 };
 
 static int take(const struct cmd_takes *t, const struct cmd_option *o, void *into)
 {
@@ -32,6 +33,8 @@ static int take(const struct cmd_takes *t, const struct cmd_option *o, void *int
 					 "--%s %s: a time was expected, 2026-11-22T18:00:00+08:00",
 					 o->name, text);
 		break;
+	case CMD_READ:
+		return o->read(text, into);
 	}
 	memcpy(at, &v, sizeof v);
 	return CMD_OK;
@@ -39,34 +42,49 @@ static int take(const struct cmd_takes *t, const struct cmd_option *o, void *int
 
 static int check_rest(const struct cmd_takes *t, int argc, char **argv)
 {
-	int want = t->arg && !t->many;
-	if (t->many || argc - optind == want)
+	int given = argc - optind, most = t->arg != NULL;
+	if (t->many || given == most || (!given && t->optional))
 		return -1;
-	if (argc - optind < want)
+	if (given < most)
 		return cmd_usage(t->name, "%s was expected", t->arg);
-	return cmd_usage(t->name, "unexpected \"%s\"", argv[optind + want]);
+	return cmd_usage(t->name, "unexpected \"%s\"", argv[optind + most]);
+}
+
+/* What getopt stopped at. */
+static int bad_option(const struct cmd_takes *t, int o, char **argv)
+{
+	const char letter[] = {'-', (char)optopt, 0};
+	bool is_letter = o == '?' && optopt > 0 && optopt < O_TABLE;
+	return cmd_usage(t->name, o == ':' ? "%s needs a value" : "no option %s",
+			 is_letter ? letter : argv[optind - 1]);
 }
 
 int cmd_parse(const struct cmd_takes *t, int argc, char **argv, void *into, const char **ret_config)
 {
-	struct option options[CMD_OPTIONS_MAX + 3] = {{"config", required_argument, NULL, O_CONFIG},
-						      {"help", no_argument, NULL, O_HELP}};
+	struct option options[CMD_OPTIONS_MAX + 3] = {{"help", no_argument, NULL, O_HELP}};
+	size_t n = 1;
+	if (ret_config)
+		options[n++] = (struct option){"config", required_argument, NULL, O_CONFIG};
 	for (size_t i = 0; i < t->n && i < CMD_OPTIONS_MAX; i++)
-		options[2 + i] = (struct option){t->options[i].name,
-						 t->options[i].type == CMD_FLAG ? no_argument
-										: required_argument,
-						 NULL, O_TABLE + (int)i};
+		options[n++] = (struct option){t->options[i].name,
+					       t->options[i].type == CMD_FLAG ? no_argument
+									      : required_argument,
+					       NULL, O_TABLE + (int)i};
 	int o;
 	optind = 0; /* the verbs have been walked past */
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == '?')
-			return CMD_USAGE;
-		if (o == O_HELP)
-			return fputs(t->help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o == O_CONFIG)
+	while ((o = getopt_long(argc, argv, ret_config ? ":hc:" : ":h", options, NULL)) != -1) {
+		if (o == '?' || o == ':')
+			return bad_option(t, o, argv);
+		if (o == O_HELP) {
+			fputs(t->help, stdout); /* main looks whether it could be written */
+			return CMD_OK;
+		}
+		if (o == O_CONFIG) {
+			assert(ret_config);
 			*ret_config = optarg;
-		else if (take(t, &t->options[o - O_TABLE], into))
+		} else if (take(t, &t->options[o - O_TABLE], into)) {
 			return CMD_USAGE;
+		}
 	}
 	return check_rest(t, argc, argv);
 }

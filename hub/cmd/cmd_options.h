@@ -9,13 +9,15 @@ enum cmd_option_type {
 	CMD_TEXT,   /* const char *, not empty */
 	CMD_NUMBER, /* int64_t, 1 to max */
 	CMD_TIME,   /* int64_t: RFC 3339, µs */
+	CMD_READ,   /* whatever `read` makes of it */
 };
 
 struct cmd_option {
 	const char *name;
 	enum cmd_option_type type;
-	size_t at; /* in the struct that is filled */
-	int64_t max;
+	size_t at;				   /* in the struct that is filled */
+	int64_t max;				   /* of CMD_NUMBER */
+	int (*read)(const char *text, void *into); /* CMD_OK, or CMD_USAGE, told */
 };
 
 #define CMD_OPTIONS_MAX 16
@@ -26,12 +28,14 @@ struct cmd_takes {
 	const struct cmd_option *options;
 	size_t n;
 	const char *arg; /* what one more argument must be; NULL: there is none */
+	bool optional;	 /* it may be missing */
 	bool many;	 /* any number of them, also none */
 };
+#define CMD_TAKES_OPTIONS(table) .options = (table), .n = COUNT_OF(table)
 
 /*
- * Fill `into` by the table; --config FILE and --help are always taken. argv[0] is the verb.
- * -1: go on, with the other arguments from argv[optind] on; else exit with it.
+ * Fill `into` by the table; --help is always taken, --config FILE unless ret_config is NULL.
+ * argv[0] is the verb. -1: go on, with the other arguments from argv[optind] on; else exit with it.
  */
 int cmd_parse(const struct cmd_takes *t, int argc, char **argv, void *into,
 	      const char **ret_config);

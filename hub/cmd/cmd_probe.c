@@ -1,10 +1,9 @@
 /* gridhub probe: look at video streams from here and now; `--worker` is what the hub starts. */
-#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "cmd_probe.h"
 #include "look.h"
 #include "times.h"
@@ -42,16 +41,17 @@ struct options {
 	struct guard_range allowed[GUARD_RANGES_MAX];
 	const char *urls, *snapshot;
 	int64_t at_once;
-	bool json;
+	bool json, tls_any;
 };
 
 /* ---- what is asked ---- */
 
-static int parse_depth(const char *word, enum probe_depth *ret)
+static int read_depth(const char *word, void *into)
 {
+	struct options *o = into;
 	for (int i = 0; probe_depth_words[i]; i++) {
 		if (strcmp(word, probe_depth_words[i]) == 0) {
-			*ret = (enum probe_depth)i;
+			o->q.depth = (enum probe_depth)i;
 			return CMD_OK;
 		}
 	}
@@ -59,7 +59,7 @@ static int parse_depth(const char *word, enum probe_depth *ret)
 			 word);
 }
 
-static int parse_time(const char *name, const char *text, int64_t *ret_us)
+static int take_time(const char *name, const char *text, int64_t *ret_us)
 {
 	if (times_parse_duration(slice_of(text), ret_us) == 0 && *ret_us >= TIMES_MS &&
 	    *ret_us <= TIMES_HOUR)
@@ -67,8 +67,19 @@ static int parse_time(const char *name, const char *text, int64_t *ret_us)
 	return cmd_usage("probe", "--%s \"%s\": expected 1ms to 1h", name, text);
 }
 
-static int parse_range(const char *text, struct options *o)
+static int read_deadline(const char *text, void *into)
 {
+	return take_time("deadline", text, &((struct options *)into)->q.deadline_us);
+}
+
+static int read_watch(const char *text, void *into)
+{
+	return take_time("watch", text, &((struct options *)into)->q.watch_us);
+}
+
+static int read_range(const char *text, void *into)
+{
+	struct options *o = into;
 	struct err e = {0};
 	if (o->limits.guard.n == GUARD_RANGES_MAX)
 		return cmd_usage("probe", "--allow: at most %d ranges", GUARD_RANGES_MAX);
@@ -78,74 +89,40 @@ static int parse_range(const char *text, struct options *o)
 	return CMD_OK;
 }
 
-static int set_option(struct options *o, int c)
-{
-	switch (c) {
-	case 'd':
-		return parse_depth(optarg, &o->q.depth);
-	case 't':
-		return parse_time("deadline", optarg, &o->q.deadline_us);
-	case 'w':
-		return parse_time("watch", optarg, &o->q.watch_us);
-	case 'u':
-		o->urls = optarg;
-		return CMD_OK;
-	case 's':
-		o->snapshot = optarg;
-		return CMD_OK;
-	case 'a':
-		return parse_range(optarg, o);
-	case 'c':
-		o->limits.ca_file = optarg;
-		return CMD_OK;
-	case 'y':
-		o->limits.tls_verify = false;
-		return CMD_OK;
-	case 'j':
-		o->json = true;
-		return CMD_OK;
-	case 'n':
-		if (slice_to_i64(slice_of(optarg), &o->at_once) || o->at_once < 1 ||
-		    o->at_once > AT_ONCE_MAX)
-			return cmd_usage("probe", "--at-once \"%s\": expected 1 to %d", optarg,
-					 AT_ONCE_MAX);
-		return CMD_OK;
-	default:
-		return cmd_usage("probe", "bad option");
-	}
-}
+#define AT(member) offsetof(struct options, member)
+static const struct cmd_option options[] = {
+	{"depth", CMD_READ, .read = read_depth},
+	{"deadline", CMD_READ, .read = read_deadline},
+	{"watch", CMD_READ, .read = read_watch},
+	{"urls", CMD_TEXT, .at = AT(urls)},
+	{"at-once", CMD_NUMBER, .at = AT(at_once), .max = AT_ONCE_MAX},
+	{"snapshot", CMD_TEXT, .at = AT(snapshot)},
+	{"allow", CMD_READ, .read = read_range},
+	{"ca-file", CMD_TEXT, .at = AT(limits.ca_file)},
+	{"tls-any", CMD_FLAG, .at = AT(tls_any)},
+	{"json", CMD_FLAG, .at = AT(json)},
+};
+static const struct cmd_takes takes = {
+	.name = "probe",
+	.help = help,
+	CMD_TAKES_OPTIONS(options),
+	.arg = "a URL",
+	.many = true,
+};
 
-/* CMD_OK, an exit code, or -1: there is nothing more to do. */
-static int parse_options(int argc, char **argv, struct options *o)
+/* -1 = go on, else exit with it. */
+static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option options[] = {
-		{"depth", required_argument, NULL, 'd'},
-		{"deadline", required_argument, NULL, 't'},
-		{"watch", required_argument, NULL, 'w'},
-		{"urls", required_argument, NULL, 'u'},
-		{"at-once", required_argument, NULL, 'n'},
-		{"snapshot", required_argument, NULL, 's'},
-		{"allow", required_argument, NULL, 'a'},
-		{"ca-file", required_argument, NULL, 'c'},
-		{"tls-any", no_argument, NULL, 'y'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	int c, rc = CMD_OK;
-	while (!rc && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : -1;
-		rc = set_option(o, c);
-	}
-	if (rc)
-		return rc;
+	int r = cmd_parse(&takes, argc, argv, o, NULL);
+	if (r >= 0)
+		return r;
 	if (o->snapshot && (o->urls || optind + 1 != argc))
 		return cmd_usage("probe", "--snapshot is of one URL");
 	if (o->snapshot && o->q.depth < PROBE_PICTURE)
 		o->q.depth = PROBE_PICTURE;
 	o->q.snapshot = o->snapshot != NULL;
-	return !o->urls && optind == argc ? cmd_usage("probe", "a URL is needed") : CMD_OK;
+	o->limits.tls_verify = !o->tls_any;
+	return !o->urls && optind == argc ? cmd_usage("probe", "a URL is needed") : -1;
 }
 
 /* ---- the list ---- */
@@ -207,21 +184,14 @@ struct crew {
 	bool failed; /* the output, or the snapshot */
 };
 
-static int save(const char *path, const struct probe_result *r, struct err *e)
-{
-	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || fd_write_all(fd, r->snapshot, r->snapshot_len))
-		return err_set(e, -EIO, "%s: cannot write: %s", path, strerror(errno));
-	return 0;
-}
-
 /* Under the lock. */
 static void tell(struct crew *c, const char *url, struct probe_result *r)
 {
 	struct err e = {0};
 	auto_buf struct buf out;
 	buf_init(&out, PROBE_LINE_MAX);
-	if (r->snapshot && save(c->o->snapshot, r, &e)) {
+	struct slice jpeg = {(const char *)r->snapshot, r->snapshot_len};
+	if (jpeg.p && cmd_save_picture(c->o->snapshot, jpeg, &e)) {
 		cmd_fail(&e);
 		c->failed = true;
 	}
@@ -293,15 +263,15 @@ int cmd_probe(int argc, char **argv)
 	static struct options o = {.q = {.depth = PROBE_KEYFRAME,
 					 .deadline_us = 8 * TIMES_SEC,
 					 .watch_us = 10 * TIMES_SEC},
-				   .limits = {.any_address = true, .tls_verify = true},
+				   .limits = {.any_address = true},
 				   .at_once = 16};
 	struct list l = {0};
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
 		return cmd_probe_worker();
 	o.limits.guard.allowed = o.allowed;
-	int rc = parse_options(argc, argv, &o);
-	if (rc)
-		return rc < 0 ? CMD_OK : rc;
+	int rc = parse(argc, argv, &o);
+	if (rc >= 0)
+		return rc;
 	arena_init(&l.arena, 2 * LIST_MAX);
 	rc = run(argc, argv, &o, &l);
 	arena_done(&l.arena);

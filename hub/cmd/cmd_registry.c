@@ -52,51 +52,38 @@ static int open_for_import(const char *config_path, struct config **ret_config, 
 	return find_district(c, *ret_pg, ret_district);
 }
 
-int cmd_only_config(const char *verb, const char *help, int argc, char **argv,
-		    const char **ret_config_path)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
-	int o;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'h') {
-			fputs(help, stdout);
-			return -1;
-		}
-		if (o != 'c')
-			return CMD_USAGE;
-		*ret_config_path = optarg;
-	}
-	return optind < argc ? cmd_usage(verb, "unexpected \"%s\"", argv[optind]) : CMD_OK;
-}
-
 /* ---- import ---- */
 
 struct import_options {
-	const char *config_path, *file;
+	const char *config, *file;
 	enum import_format format;
 	bool format_given, partial;
 };
 
-static void print_import_help(const struct import_kind *kind)
+static void put_import_help(const struct import_kind *kind, struct buf *out)
 {
-	printf("usage: gridhub %s import FILE [--format csv|jsonl] [--partial] [--config FILE]\n\n"
-	       "Insert or update %ss from CSV with a header row, or JSON lines (FILE ends in "
-	       ".jsonl\n"
-	       "or .ndjson); \"-\" is stdin. With any bad line nothing is written, and all faults\n"
-	       "are listed. Columns that the file does not have keep their value.\n\n"
-	       "  --format F   csv or jsonl, whatever FILE is called\n"
-	       "  --partial    write the good lines and refuse only the bad ones (exit status 0)\n"
-	       "  --config FILE\n\nColumns (* must be there):\n",
-	       kind->what, kind->what);
+	buf_printf(out,
+		   "usage: gridhub %s import FILE [--format csv|jsonl] [--partial] [--config "
+		   "FILE]\n\n"
+		   "Insert or update %ss from CSV with a header row, or JSON lines (FILE ends in "
+		   ".jsonl\n"
+		   "or .ndjson); \"-\" is stdin. With any bad line nothing is written, and all "
+		   "faults\n"
+		   "are listed. Columns that the file does not have keep their value.\n\n"
+		   "  --format F   csv or jsonl, whatever FILE is called\n"
+		   "  --partial    write the good lines and refuse only the bad ones (exit status "
+		   "0)\n"
+		   "  --config FILE\n\nColumns (* must be there):\n",
+		   kind->what, kind->what);
 	for (size_t i = 0; i < kind->ncolumns; i++)
-		printf("  %-10s %c  %s\n", kind->columns[i].name,
-		       kind->columns[i].required ? '*' : ' ', kind->columns[i].help);
+		buf_printf(out, "  %-10s %c  %s\n", kind->columns[i].name,
+			   kind->columns[i].required ? '*' : ' ', kind->columns[i].help);
 }
 
-static int parse_format(const char *text, struct import_options *o)
+static int read_format(const char *text, void *into)
 {
 	static const char *const names[] = {[IMPORT_CSV] = "csv", [IMPORT_JSONL] = "jsonl"};
+	struct import_options *o = into;
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		if (strcmp(text, names[i]) == 0) {
 			o->format = (enum import_format)i;
@@ -116,35 +103,31 @@ static enum import_format format_of(const char *file)
 	return IMPORT_CSV;
 }
 
+static const struct cmd_option import_options[] = {
+	{"format", CMD_READ, .read = read_format},
+	{"partial", CMD_FLAG, .at = offsetof(struct import_options, partial)},
+};
+
+/* -1 = go on, else exit with it. */
 static int parse_import(const struct import_kind *kind, int argc, char **argv,
 			struct import_options *o)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"format", required_argument, NULL, 'f'},
-						{"partial", no_argument, NULL, 'p'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
-	int c, rc = CMD_OK;
-	while (!rc && (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (c == 'h') {
-			print_import_help(kind);
-			return -1;
-		}
-		if (c == 'c')
-			o->config_path = optarg;
-		else if (c == 'p')
-			o->partial = true;
-		else
-			rc = c == 'f' ? parse_format(optarg, o) : CMD_USAGE;
-	}
-	if (rc)
-		return rc;
-	if (optind + 1 != argc)
-		return cmd_usage(kind->what, "import: expected one FILE, or - for stdin");
+	char name[32];
+	auto_buf struct buf help;
+	buf_init(&help, 16384);
+	put_import_help(kind, &help);
+	snprintf(name, sizeof name, "%s import", kind->what);
+	const struct cmd_takes takes = {.name = name,
+					.help = buf_str(&help),
+					CMD_TAKES_OPTIONS(import_options),
+					.arg = "one FILE, or - for stdin,"};
+	int r = cmd_parse(&takes, argc, argv, o, &o->config);
+	if (r >= 0)
+		return r;
 	o->file = argv[optind];
 	if (!o->format_given)
 		o->format = format_of(o->file);
-	return CMD_OK;
+	return -1;
 }
 
 static int read_file(const char *file, char **ret, size_t *ret_n, struct err *e)
@@ -221,7 +204,7 @@ static int import_text(const struct import_kind *kind, const struct import_optio
 		report(&im, &counts, false);
 		return CMD_FAILED;
 	}
-	int rc = open_for_import(o->config_path, &c, &p, &district);
+	int rc = open_for_import(o->config, &c, &p, &district);
 	if (rc)
 		return rc;
 	if (import_store(&im, p, district, o->partial, &counts, &e))
@@ -238,8 +221,8 @@ int cmd_import(const struct import_kind *kind, int argc, char **argv)
 	auto_free char *text = NULL;
 	size_t n = 0;
 	int rc = parse_import(kind, argc, argv, &o);
-	if (rc)
-		return rc < 0 ? CMD_OK : rc;
+	if (rc >= 0)
+		return rc;
 	if (read_file(o.file, &text, &n, &e))
 		return cmd_fail(&e);
 	return import_text(kind, &o, text, n);
@@ -309,4 +292,18 @@ int cmd_print_rows(struct pg *p, enum sql_id id, const struct pg_arg *args, size
 			return CMD_FAILED;
 	}
 	return CMD_OK;
+}
+
+int cmd_print_all(const struct cmd_takes *takes, enum sql_id id, int argc, char **argv)
+{
+	auto_config struct config *c = NULL;
+	auto_pg struct pg *p = NULL;
+	const char *config = NULL;
+	int64_t district = 0;
+	int r = cmd_parse(takes, argc, argv, NULL, &config);
+	if (r >= 0)
+		return r;
+	r = cmd_open_district(config, &c, &p, &district);
+	const struct pg_arg arg = PGA_I(district);
+	return r ? r : cmd_print_rows(p, id, &arg, 1);
 }

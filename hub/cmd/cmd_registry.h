@@ -2,7 +2,7 @@
 #ifndef GRIDHUB_CMD_REGISTRY_H
 #define GRIDHUB_CMD_REGISTRY_H
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "import.h"
 
 /* As cmd_open, and the district's id; its row is made if it is missing. */
@@ -27,8 +27,7 @@ int cmd_print_rows(struct pg *p, enum sql_id id, const struct pg_arg *args, size
  */
 int cmd_print_json(const char *config_path, enum sql_id id, struct pg_arg *args, size_t nargs,
 		   const char *none);
-/* --config FILE and --help, and nothing else: CMD_OK, an exit code, or -1 when help was printed. */
-int cmd_only_config(const char *verb, const char *help, int argc, char **argv,
-		    const char **ret_config_path);
+/* A verb without options: the rows of a statement that asks for the district alone. */
+int cmd_print_all(const struct cmd_takes *takes, enum sql_id id, int argc, char **argv);
 
 #endif

@@ -2,12 +2,11 @@
 #include "cmd_replay.h"
 
 #include <assert.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "migrate.h"
 #include "times.h"
 
@@ -156,45 +155,14 @@ static int fill_request(const struct options *o, struct replay_request *q)
 	return CMD_OK;
 }
 
-enum { O_FROM = 256, O_TO, O_RULES, O_CLOSED, O_DEVICE, O_GRID, O_CASES, O_JSON };
-
-/* -1 = go on, else exit with it. */
-static int parse(int argc, char **argv, struct options *o)
-{
-	static const struct option options[] = {
-		{"from", required_argument, NULL, O_FROM},
-		{"to", required_argument, NULL, O_TO},
-		{"rules", required_argument, NULL, O_RULES},
-		{"closed-after", required_argument, NULL, O_CLOSED},
-		{"device", required_argument, NULL, O_DEVICE},
-		{"grid", required_argument, NULL, O_GRID},
-		{"cases", no_argument, NULL, O_CASES},
-		{"json", no_argument, NULL, O_JSON},
-		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char **texts[] = {&o->from,	  &o->to,     &o->rules,
-				&o->closed_after, &o->device, &o->grid};
-	int c;
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (c == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (c == '?')
-			return CMD_USAGE;
-		if (c == 'c')
-			o->config = optarg;
-		else if (c == O_CASES)
-			o->cases = true;
-		else if (c == O_JSON)
-			o->json = true;
-		else
-			*texts[c - O_FROM] = optarg;
-	}
-	if (optind < argc)
-		return cmd_usage("replay", "unexpected \"%s\"", argv[optind]);
-	return o->from ? -1 : cmd_usage("replay", "--from is needed: where to begin");
-}
+#define AT(member) offsetof(struct options, member)
+static const struct cmd_option options[] = {
+	{"from", CMD_TEXT, .at = AT(from)},	{"to", CMD_TEXT, .at = AT(to)},
+	{"rules", CMD_TEXT, .at = AT(rules)},	{"closed-after", CMD_TEXT, .at = AT(closed_after)},
+	{"device", CMD_TEXT, .at = AT(device)}, {"grid", CMD_TEXT, .at = AT(grid)},
+	{"cases", CMD_FLAG, .at = AT(cases)},	{"json", CMD_FLAG, .at = AT(json)},
+};
+static const struct cmd_takes takes = {.name = "replay", .help = help, CMD_TAKES_OPTIONS(options)};
 
 /* ---- the whole ---- */
 
@@ -282,9 +250,11 @@ int cmd_replay(int argc, char **argv)
 	struct err e = {0};
 	auto_config struct config *c = NULL;
 	struct replay_request q = {0};
-	int r = parse(argc, argv, &o);
+	int r = cmd_parse(&takes, argc, argv, &o, &o.config);
 	if (r >= 0)
 		return r;
+	if (!o.from)
+		return cmd_usage("replay", "--from is needed: where to begin");
 	if (config_load(cmd_config_path(o.config), &e, &c))
 		return cmd_fail(&e);
 	setenv("TZ", c->time_zone, 1);

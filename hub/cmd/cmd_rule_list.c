@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include "cmd_options.h"
 #include "cmd_rule.h"
 #include "rule_kind.h"
 
@@ -184,46 +185,41 @@ static const char kinds_help[] =
 	"  --json         JSON on a terminal too\n"
 	"  --config FILE  configuration\n";
 
-static int show(int argc, char **argv, const char *verb, const char *help,
+#define AT(member) offsetof(struct filter, member)
+#define DIR_ARG "one folder"
+static const struct cmd_option list_options[] = {
+	{"class", CMD_TEXT, .at = AT(class)},	    {"kind", CMD_TEXT, .at = AT(kind)},
+	{"severity", CMD_TEXT, .at = AT(severity)}, {"file", CMD_TEXT, .at = AT(file)},
+	{"json", CMD_FLAG, .at = AT(json)},
+};
+static const struct cmd_takes takes_list = {
+	.name = "rule list",
+	.help = list_help,
+	CMD_TAKES_OPTIONS(list_options),
+	.arg = DIR_ARG,
+	.optional = true,
+};
+static const struct cmd_option kinds_options[] = {{"json", CMD_FLAG, .at = AT(json)}};
+static const struct cmd_takes takes_kinds = {
+	.name = "rule kinds",
+	.help = kinds_help,
+	CMD_TAKES_OPTIONS(kinds_options),
+	.arg = DIR_ARG,
+	.optional = true,
+};
+
+static int show(const struct cmd_takes *takes, int argc, char **argv,
 		int (*print)(const struct rules *set, const struct filter *f))
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"class", required_argument, NULL, 'C'},
-		{"kind", required_argument, NULL, 'k'},
-		{"severity", required_argument, NULL, 's'},
-		{"file", required_argument, NULL, 'f'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
 	struct filter f = {.json = !isatty(STDOUT_FILENO)};
-	const char **given[] = {['c'] = NULL,
-				['C'] = &f.class,
-				['k'] = &f.kind,
-				['s'] = &f.severity,
-				['f'] = &f.file};
-	const char *config_path = NULL;
+	const char *config = NULL;
 	struct rules *set = NULL;
 	auto_buf struct buf dir;
-	int o;
 	buf_init(&dir, 4096);
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o == 'j')
-			f.json = true;
-		else if (o == 'c')
-			config_path = optarg;
-		else if (o < (int)COUNT_OF(given) && given[o] && print == print_rules)
-			*given[o] = optarg;
-		else
-			return o == '?' ? CMD_USAGE
-					: cmd_usage(verb, "it takes no filter: see --help");
-	}
-	if (optind + 1 < argc)
-		return cmd_usage(verb, "unexpected \"%s\"", argv[optind + 1]);
-	int r = cmd_rule_dir(argv[optind], config_path, &dir);
+	int r = cmd_parse(takes, argc, argv, &f, &config);
+	if (r >= 0)
+		return r;
+	r = cmd_rule_dir(argv[optind], config, &dir);
 	if (!r)
 		r = cmd_rule_load(buf_str(&dir), &set);
 	if (!r)
@@ -234,10 +230,10 @@ static int show(int argc, char **argv, const char *verb, const char *help,
 
 int cmd_rule_list(int argc, char **argv)
 {
-	return show(argc, argv, "rule list", list_help, print_rules);
+	return show(&takes_list, argc, argv, print_rules);
 }
 
 int cmd_rule_kinds(int argc, char **argv)
 {
-	return show(argc, argv, "rule kinds", kinds_help, print_kinds);
+	return show(&takes_kinds, argc, argv, print_kinds);
 }

@@ -1,5 +1,4 @@
 /* gridhub rule shadow: what rules with `shadow: true` would have done. */
-#include <getopt.h>
 
 #include "cmd_registry.h"
 #include "times.h"
@@ -28,46 +27,32 @@ static bool is_day(const char *text)
 	return strlen(text) == 10 && times_parse(slice_of(full), &us) == 0;
 }
 
-static int take_option(int o, struct options *p)
+static int take_day(const char *name, const char *text, const char **ret)
 {
-	static const char *const names[] = {['f'] = "--from", ['t'] = "--to"};
-	if (o == 'c')
-		p->config = optarg;
-	else if (o == 'r')
-		p->rule = optarg;
-	else if (!is_day(optarg))
-		return cmd_usage("rule shadow", "%s: \"%s\" is no day like 2026-03-02", names[o],
-				 optarg);
-	else if (o == 'f')
-		p->from = optarg;
-	else
-		p->to = optarg;
+	if (!is_day(text))
+		return cmd_usage("rule shadow", "--%s: \"%s\" is no day like 2026-03-02", name,
+				 text);
+	*ret = text;
 	return CMD_OK;
 }
 
-/* -1 = go on, else exit with it. */
-static int parse(int argc, char **argv, struct options *p)
+static int read_from(const char *text, void *into)
 {
-	static const struct option options[] = {
-		{"from", required_argument, NULL, 'f'}, {"to", required_argument, NULL, 't'},
-		{"rule", required_argument, NULL, 'r'}, {"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},	{0},
-	};
-	int o;
-	optind = 1;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o == '?' || take_option(o, p))
-			return CMD_USAGE;
-	}
-	return optind < argc ? cmd_usage("rule shadow", "unexpected \"%s\"", argv[optind]) : -1;
+	return take_day("from", text, &((struct options *)into)->from);
 }
 
-static struct pg_arg text_or_null(const char *s)
+static int read_to(const char *text, void *into)
 {
-	return s ? PGA_STR(s) : PGA_NULL;
+	return take_day("to", text, &((struct options *)into)->to);
 }
+
+static const struct cmd_option options[] = {
+	{"from", CMD_READ, .read = read_from},
+	{"to", CMD_READ, .read = read_to},
+	{"rule", CMD_TEXT, .at = offsetof(struct options, rule)},
+};
+static const struct cmd_takes takes = {
+	.name = "rule shadow", .help = help, CMD_TAKES_OPTIONS(options)};
 
 int cmd_rule_shadow(int argc, char **argv)
 {
@@ -75,13 +60,13 @@ int cmd_rule_shadow(int argc, char **argv)
 	auto_pg struct pg *pg = NULL;
 	struct options p = {0};
 	int64_t district = 0;
-	int r = parse(argc, argv, &p);
+	int r = cmd_parse(&takes, argc, argv, &p, &p.config);
 	if (r >= 0)
 		return r;
 	r = cmd_open_district(p.config, &c, &pg, &district);
 	if (r)
 		return r;
-	struct pg_arg args[] = {PGA_I(district), text_or_null(p.from), text_or_null(p.to),
-				text_or_null(p.rule)};
+	struct pg_arg args[] = {PGA_I(district), cmd_text_or_null(p.from), cmd_text_or_null(p.to),
+				cmd_text_or_null(p.rule)};
 	return cmd_print_rows(pg, SQL_RULE_SHADOW, args, COUNT_OF(args));
 }

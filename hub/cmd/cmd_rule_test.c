@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include "cmd_options.h"
 #include "cmd_rule.h"
 #include "json.h"
 #include "rule_example.h"
@@ -340,35 +341,25 @@ static int run(struct test *t, char **dirs, int n, const char *config_path)
 	return r;
 }
 
+#define AT(member) offsetof(struct test, member)
+static const struct cmd_option options[] = {
+	{"rule", CMD_TEXT, .at = AT(only)},
+	{"tap", CMD_FLAG, .at = AT(tap)},
+	{"json", CMD_FLAG, .at = AT(json)},
+	{"strict", CMD_FLAG, .at = AT(strict)},
+};
+static const struct cmd_takes takes = {
+	.name = "rule test",
+	.help = help,
+	CMD_TAKES_OPTIONS(options),
+	.arg = "a folder",
+	.many = true,
+};
+
 int cmd_rule_test(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"rule", required_argument, NULL, 'r'},
-		{"tap", no_argument, NULL, 't'},
-		{"json", no_argument, NULL, 'j'},
-		{"strict", no_argument, NULL, 's'},
-		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
 	struct test t = {.json = !isatty(STDOUT_FILENO)};
-	const char *config_path = NULL;
-	int o;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		else if (o == 'r')
-			t.only = optarg;
-		else if (o == 't')
-			t.tap = true;
-		else if (o == 'j')
-			t.json = true;
-		else if (o == 's')
-			t.strict = true;
-		else if (o == 'c')
-			config_path = optarg;
-		else
-			return CMD_USAGE;
-	}
-	return run(&t, argv + optind, argc - optind, config_path);
+	const char *config = NULL;
+	int r = cmd_parse(&takes, argc, argv, &t, &config);
+	return r >= 0 ? r : run(&t, argv + optind, argc - optind, config);
 }

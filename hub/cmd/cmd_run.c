@@ -1,10 +1,9 @@
 /* gridhub run: the daemon. Main thread: start and stop order, signals. */
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "engine.h"
 #include "health.h"
 #include "http.h"
@@ -292,32 +291,20 @@ static int run(const char *config_path)
 	return h.fatal ? CMD_FAILED : CMD_OK;
 }
 
-static int print_help(void)
+/* -1 = go on, else exit with it. */
+static int parse(int argc, char **argv, const char **ret_config)
 {
-	auto_buf struct buf ref;
-	buf_init(&ref, 65536);
-	config_reference(&ref);
-	printf("%s%s", help, buf_str(&ref));
-	return CMD_OK;
+	auto_buf struct buf text; /* with all that the configuration may say */
+	buf_init(&text, 131072);
+	buf_puts(&text, help);
+	config_reference(&text);
+	const struct cmd_takes takes = {.name = "run", .help = buf_str(&text)};
+	return cmd_parse(&takes, argc, argv, NULL, ret_config);
 }
 
 int cmd_run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char *config_path = NULL;
-	int o;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'h')
-			return print_help();
-		if (o != 'c')
-			return CMD_USAGE;
-		config_path = optarg;
-	}
-	if (optind < argc)
-		return cmd_usage("run", "unexpected \"%s\"", argv[optind]);
-	return run(config_path);
+	const char *config = NULL;
+	int r = parse(argc, argv, &config);
+	return r >= 0 ? r : run(config);
 }

@@ -1,7 +1,6 @@
 /* gridhub silence: alerts and cases that are held back for a while. */
 #include <getopt.h>
 
-#include "cmd_options.h"
 #include "cmd_registry.h"
 #include "silence.h"
 #include "times.h"
@@ -33,32 +32,47 @@ static const char help_list[] =
 static const char help_end[] = "usage: gridhub silence end ID --by WHO [--config FILE]\n\n"
 			       "End a silence now. What it held back and still holds is told.\n";
 
-#define TEXT(name_, member_)                                          \
-	{                                                             \
-		name_, CMD_TEXT, offsetof(struct silence, member_), 0 \
+#define TEXT(name_, member_)                                             \
+	{                                                                \
+		name_, CMD_TEXT, .at = offsetof(struct silence, member_) \
 	}
 static const struct cmd_option add_options[] = {
-	TEXT("device", device), TEXT("grid", grid),
-	TEXT("kind", kind),	TEXT("rule", rule),
-	TEXT("for", for_),	TEXT("to", to),
-	TEXT("from", from),	TEXT("by", by),
-	TEXT("reason", reason), {"maintenance", CMD_FLAG, offsetof(struct silence, maintenance), 0},
+	TEXT("device", device),
+	TEXT("grid", grid),
+	TEXT("kind", kind),
+	TEXT("rule", rule),
+	TEXT("for", for_),
+	TEXT("to", to),
+	TEXT("from", from),
+	TEXT("by", by),
+	TEXT("reason", reason),
+	{"maintenance", CMD_FLAG, .at = offsetof(struct silence, maintenance)},
 };
-static const struct cmd_takes takes_add = {"silence add",	  help_add, add_options,
-					   COUNT_OF(add_options), NULL,	    false};
+static const struct cmd_takes takes_add = {
+	.name = "silence add",
+	.help = help_add,
+	CMD_TAKES_OPTIONS(add_options),
+};
 
 struct options {
 	const char *by;
 	bool all;
 };
 static const struct cmd_option list_options[] = {
-	{"all", CMD_FLAG, offsetof(struct options, all), 0}};
-static const struct cmd_takes takes_list = {"silence list",	    help_list, list_options,
-					    COUNT_OF(list_options), NULL,      false};
-static const struct cmd_option end_options[] = {{"by", CMD_TEXT, offsetof(struct options, by), 0}};
+	{"all", CMD_FLAG, .at = offsetof(struct options, all)}};
+static const struct cmd_takes takes_list = {
+	.name = "silence list",
+	.help = help_list,
+	CMD_TAKES_OPTIONS(list_options),
+};
+static const struct cmd_option end_options[] = {
+	{"by", CMD_TEXT, .at = offsetof(struct options, by)}};
 static const struct cmd_takes takes_end = {
-	"silence end", help_end, end_options, COUNT_OF(end_options), "the number of a silence",
-	false};
+	.name = "silence end",
+	.help = help_end,
+	CMD_TAKES_OPTIONS(end_options),
+	.arg = "the number of a silence",
+};
 
 /* Prints the rows, or what went wrong. */
 static int print(int rc, const struct pg_rows *rows, const struct err *e)

@@ -1,7 +1,7 @@
 /* gridhub spool: look at a spool from outside. */
 #include <getopt.h>
 
-#include "cmd.h"
+#include "cmd_options.h"
 #include "json.h"
 #include "spool.h"
 #include "times.h"
@@ -173,51 +173,52 @@ static int visit(const char *dir, const char *config_path, const struct spool_vi
 	return spool_visit(dir ? dir : c->spool.dir, v, &e) ? cmd_fail(&e) : CMD_OK;
 }
 
-static int parse_count(const char *what, const char *text, uint64_t *ret)
+static int take_count(const char *name, const char *text, uint64_t *ret)
 {
 	int64_t v;
 	if (slice_to_i64(slice_of(text), &v) || v < 0)
-		return cmd_usage("spool show", "%s: \"%s\" is not a count", what, text);
+		return cmd_usage("spool show", "--%s: \"%s\" is not a count", name, text);
 	*ret = (uint64_t)v;
 	return CMD_OK;
 }
 
-/* Options of all three verbs; -1 = go on, else exit with it. */
-static int options_of(int argc, char **argv, const char *help, struct look *l,
-		      const char **ret_config, const char **ret_dir)
+static int read_from(const char *text, void *into)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"from", required_argument, NULL, 'f'},
-		{"limit", required_argument, NULL, 'n'},  {"markers", no_argument, NULL, 'm'},
-		{"help", no_argument, NULL, 'h'},	  {0},
-	};
-	int o;
-	optind = 1;
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (o == 'h')
-			return fputs(help, stdout) < 0 ? CMD_FAILED : CMD_OK;
-		if (o == 'c')
-			*ret_config = optarg;
-		else if ((o != 'f' && o != 'n' && o != 'm') || help != help_show)
-			return cmd_usage("spool", "unknown option");
-		else if (o == 'm')
-			l->with_markers = true;
-		else if (parse_count(o == 'f' ? "--from" : "--limit", optarg,
-				     o == 'f' ? &l->from : &l->limit))
-			return CMD_USAGE;
-	}
-	*ret_dir = optind < argc ? argv[optind] : NULL;
-	return optind + 1 < argc ? cmd_usage("spool", "unexpected \"%s\"", argv[optind + 1]) : -1;
+	return take_count("from", text, &((struct look *)into)->from);
 }
+
+static int read_limit(const char *text, void *into)
+{
+	return take_count("limit", text, &((struct look *)into)->limit);
+}
+
+#define DIR_ARG "one folder"
+static const struct cmd_takes takes_list = {
+	.name = "spool list", .help = help_list, .arg = DIR_ARG, .optional = true};
+static const struct cmd_takes takes_verify = {
+	.name = "spool verify", .help = help_verify, .arg = DIR_ARG, .optional = true};
+static const struct cmd_option show_options[] = {
+	{"from", CMD_READ, .read = read_from},
+	{"limit", CMD_READ, .read = read_limit},
+	{"markers", CMD_FLAG, .at = offsetof(struct look, with_markers)},
+};
+static const struct cmd_takes takes_show = {
+	.name = "spool show",
+	.help = help_show,
+	CMD_TAKES_OPTIONS(show_options),
+	.arg = DIR_ARG,
+	.optional = true,
+};
 
 static int verb_list(int argc, char **argv)
 {
 	struct look l = {0};
-	const char *config = NULL, *dir = NULL;
-	int r = options_of(argc, argv, help_list, &l, &config, &dir);
+	const char *config = NULL;
+	int r = cmd_parse(&takes_list, argc, argv, &l, &config);
 	if (r >= 0)
 		return r;
-	r = visit(dir, config, &(struct spool_visitor){&l, on_segment, on_record, on_damage});
+	r = visit(argv[optind], config,
+		  &(struct spool_visitor){&l, on_segment, on_record, on_damage});
 	if (l.open)
 		print_segment(&l);
 	return r;
@@ -226,11 +227,12 @@ static int verb_list(int argc, char **argv)
 static int verb_verify(int argc, char **argv)
 {
 	struct look l = {0};
-	const char *config = NULL, *dir = NULL;
-	int r = options_of(argc, argv, help_verify, &l, &config, &dir);
+	const char *config = NULL;
+	int r = cmd_parse(&takes_verify, argc, argv, &l, &config);
 	if (r >= 0)
 		return r;
-	r = visit(dir, config, &(struct spool_visitor){&l, NULL, verify_record, verify_damage});
+	r = visit(argv[optind], config,
+		  &(struct spool_visitor){&l, NULL, verify_record, verify_damage});
 	if (r)
 		return r;
 	printf("{\"records\":%llu,\"markers\":%llu,\"damaged\":%llu}\n",
@@ -242,10 +244,10 @@ static int verb_verify(int argc, char **argv)
 static int verb_show(int argc, char **argv)
 {
 	struct look l = {.limit = UINT64_MAX};
-	const char *config = NULL, *dir = NULL;
-	int r = options_of(argc, argv, help_show, &l, &config, &dir);
+	const char *config = NULL;
+	int r = cmd_parse(&takes_show, argc, argv, &l, &config);
 	return r >= 0 ? r
-		      : visit(dir, config,
+		      : visit(argv[optind], config,
 			      &(struct spool_visitor){&l, NULL, show_record, ignore_damage});
 }
 

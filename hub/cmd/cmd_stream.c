@@ -1,11 +1,7 @@
 /* gridhub stream: what the hub sees of the registry's video streams. */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "cmd_options.h"
 #include "cmd_registry.h"
 #include "json.h"
 
@@ -16,10 +12,7 @@ struct options {
 	const char *grid, *state, *out;
 	int64_t hours;
 };
-#define OPTION(name_, type_, member_, max_)                             \
-	{                                                               \
-		name_, type_, offsetof(struct options, member_), (max_) \
-	}
+#define AT(member) offsetof(struct options, member)
 
 static const char help_list[] =
 	"usage: gridhub stream list [--grid CODE] [--state S] [--config FILE]\n\n"
@@ -47,26 +40,42 @@ static const char help_accept[] =
 	"pictures\n"
 	"are what later ones are compared with. Within ten seconds.\n";
 
-static const struct cmd_option list_options[] = {OPTION("grid", CMD_TEXT, grid, 0),
-						 OPTION("state", CMD_TEXT, state, 0)};
-static const struct cmd_option rate_options[] = {OPTION("grid", CMD_TEXT, grid, 0),
-						 OPTION("hours", CMD_NUMBER, hours, HOURS_MAX)};
-static const struct cmd_option out_options[] = {OPTION("out", CMD_TEXT, out, 0)};
+static const struct cmd_option list_options[] = {
+	{"grid", CMD_TEXT, .at = AT(grid)},
+	{"state", CMD_TEXT, .at = AT(state)},
+};
+static const struct cmd_option rate_options[] = {
+	{"grid", CMD_TEXT, .at = AT(grid)},
+	{"hours", CMD_NUMBER, .at = AT(hours), .max = HOURS_MAX},
+};
+static const struct cmd_option out_options[] = {{"out", CMD_TEXT, .at = AT(out)}};
 
-static const struct cmd_takes takes_list = {"stream list",	    help_list, list_options,
-					    COUNT_OF(list_options), NULL,      false};
-static const struct cmd_takes takes_rate = {"stream rate",	    help_rate, rate_options,
-					    COUNT_OF(rate_options), NULL,      false};
-static const struct cmd_takes takes_show = {"stream show",	  help_show, NULL, 0,
-					    "the id of a camera", false};
-static const struct cmd_takes takes_accept = {"stream accept",	    help_accept, NULL, 0,
-					      "the id of a camera", false};
-static const struct cmd_takes takes_snapshot = {"stream snapshot",
-						help_snapshot,
-						out_options,
-						COUNT_OF(out_options),
-						"the id of a snapshot, or of a camera",
-						false};
+static const struct cmd_takes takes_list = {
+	.name = "stream list",
+	.help = help_list,
+	CMD_TAKES_OPTIONS(list_options),
+};
+static const struct cmd_takes takes_rate = {
+	.name = "stream rate",
+	.help = help_rate,
+	CMD_TAKES_OPTIONS(rate_options),
+};
+static const struct cmd_takes takes_show = {
+	.name = "stream show",
+	.help = help_show,
+	.arg = "the id of a camera",
+};
+static const struct cmd_takes takes_accept = {
+	.name = "stream accept",
+	.help = help_accept,
+	.arg = "the id of a camera",
+};
+static const struct cmd_takes takes_snapshot = {
+	.name = "stream snapshot",
+	.help = help_snapshot,
+	CMD_TAKES_OPTIONS(out_options),
+	.arg = "the id of a snapshot, or of a camera",
+};
 
 static int verb_list(int argc, char **argv)
 {
@@ -126,27 +135,20 @@ static int verb_accept(int argc, char **argv)
 
 /* ---- snapshot ---- */
 
-static int save(const char *path, struct slice s)
-{
-	bool here = strcmp(path, "-") == 0;
-	auto_close int fd = here ? dup(STDOUT_FILENO)
-				 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	return fd < 0 ? -errno : fd_write_all(fd, s.p, s.n);
-}
-
 static int write_picture(const char *path, struct slice hex)
 {
 	struct err e = {0};
 	auto_buf struct buf jpeg;
 	buf_init(&jpeg, SNAPSHOT_MAX_BYTES);
 	pg_put_bytea(hex, &jpeg);
-	int r = jpeg.failed ? -EFBIG : save(path, buf_slice(&jpeg));
-	if (r) {
-		err_set(&e, r, "%s: %s", path, strerror(-r));
+	if (jpeg.failed) {
+		err_set(&e, -EFBIG, "a picture of more than %zu bytes", SNAPSHOT_MAX_BYTES);
 		return cmd_fail(&e);
 	}
 	if (strcmp(path, "-") == 0)
-		return CMD_OK;
+		return fd_write_all(STDOUT_FILENO, jpeg.p, jpeg.n) ? CMD_FAILED : CMD_OK;
+	if (cmd_save_picture(path, buf_slice(&jpeg), &e))
+		return cmd_fail(&e);
 	auto_buf struct buf line;
 	buf_init(&line, 65536);
 	buf_puts(&line, "{\"written\":");

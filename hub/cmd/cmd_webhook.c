@@ -1,6 +1,5 @@
 #include <getopt.h>
 
-#include "cmd_options.h"
 #include "cmd_registry.h"
 #include "crypto.h"
 #include "endpoint.h"
@@ -76,25 +75,25 @@ static int print_rows(struct cmd_session *s, enum sql_id id, const struct pg_arg
 /* ---- list ---- */
 
 static const struct cmd_option list_options[] = {
-	{"dead", CMD_FLAG, AT(dead), 0},
-	{"pending", CMD_FLAG, AT(pending), 0},
-	{"attempts", CMD_FLAG, AT(attempts), 0},
-	{"case", CMD_NUMBER, AT(case_id), INT64_MAX},
-	{"limit", CMD_NUMBER, AT(limit), LIMIT_MAX},
+	{"dead", CMD_FLAG, .at = AT(dead)},
+	{"pending", CMD_FLAG, .at = AT(pending)},
+	{"attempts", CMD_FLAG, .at = AT(attempts)},
+	{"case", CMD_NUMBER, .at = AT(case_id), .max = INT64_MAX},
+	{"limit", CMD_NUMBER, .at = AT(limit), .max = LIMIT_MAX},
 };
 static const struct cmd_takes list_verb = {
-	"webhook list",
-	"usage: gridhub webhook list [--dead | --pending | --attempts] [--case ID] [--limit N]\n\n"
-	"Alerts that are owed or dead, as JSON lines, the newest first.\n\n"
-	"  --dead       only those declared dead\n"
-	"  --pending    only those still owed\n"
-	"  --attempts   every attempt instead, delivered ones too, with the receiver's answer\n"
-	"  --case ID    only of this case\n"
-	"  --limit N    at most N (default 100)\n" CONFIG_HELP,
-	list_options,
-	COUNT_OF(list_options),
-	NULL,
-	false};
+	.name = "webhook list",
+	.help = "usage: gridhub webhook list [--dead | --pending | --attempts] [--case ID] "
+		"[--limit N]\n\n"
+		"Alerts that are owed or dead, as JSON lines, the newest first.\n\n"
+		"  --dead       only those declared dead\n"
+		"  --pending    only those still owed\n"
+		"  --attempts   every attempt instead, delivered ones too, with the receiver's "
+		"answer\n"
+		"  --case ID    only of this case\n"
+		"  --limit N    at most N (default 100)\n" CONFIG_HELP,
+	CMD_TAKES_OPTIONS(list_options),
+};
 
 static int verb_list(int argc, char **argv)
 {
@@ -123,27 +122,32 @@ static int verb_list(int argc, char **argv)
 /* ---- retry ---- */
 
 static const struct cmd_option retry_options[] = {
-	{"all-dead", CMD_FLAG, AT(all_dead), 0},      {"endpoint", CMD_TEXT, AT(endpoint), 0},
-	{"case", CMD_NUMBER, AT(case_id), INT64_MAX}, {"since", CMD_TIME, AT(since_us), 0},
-	{"until", CMD_TIME, AT(until_us), 0},
+	{"all-dead", CMD_FLAG, .at = AT(all_dead)},
+	{"endpoint", CMD_TEXT, .at = AT(endpoint)},
+	{"case", CMD_NUMBER, .at = AT(case_id), .max = INT64_MAX},
+	{"since", CMD_TIME, .at = AT(since_us)},
+	{"until", CMD_TIME, .at = AT(until_us)},
 };
 static const struct cmd_takes retry_verb = {
-	"webhook retry",
-	"usage: gridhub webhook retry ID… | --all-dead | [--endpoint NAME] [--case ID] [--since "
-	"TIME] [--until TIME]\n\n"
-	"Put dead letters back: they are sent at once, by the schedule from its start, under the "
-	"same message id.\n"
-	"Prints each as a JSON line. Exit status 1 if there was none.\n\n"
-	"  --endpoint NAME            of this endpoint\n"
-	"  --case ID                  about this case, alone or among others\n"
-	"  --since TIME, --until TIME died within that time (RFC 3339); all that is given must "
-	"hold\n\n"
-	"(An endpoint that said 410 "
-	"stays disabled: gridhub webhook enable NAME.)\n" CONFIG_HELP,
-	retry_options,
-	COUNT_OF(retry_options),
-	"an id",
-	true};
+	.name = "webhook retry",
+	.help = "usage: gridhub webhook retry ID… | --all-dead | [--endpoint NAME] [--case ID] "
+		"[--since "
+		"TIME] [--until TIME]\n\n"
+		"Put dead letters back: they are sent at once, by the schedule from its start, "
+		"under the "
+		"same message id.\n"
+		"Prints each as a JSON line. Exit status 1 if there was none.\n\n"
+		"  --endpoint NAME            of this endpoint\n"
+		"  --case ID                  about this case, alone or among others\n"
+		"  --since TIME, --until TIME died within that time (RFC 3339); all that is given "
+		"must "
+		"hold\n\n"
+		"(An endpoint that said 410 "
+		"stays disabled: gridhub webhook enable NAME.)\n" CONFIG_HELP,
+	CMD_TAKES_OPTIONS(retry_options),
+	.arg = "an id",
+	.many = true,
+};
 
 static int put_ids(const struct options *o, struct buf *ids)
 {
@@ -195,15 +199,15 @@ static int verb_retry(int argc, char **argv)
 #define ENDPOINT_ARG "the name of one endpoint"
 
 static const struct cmd_takes enable_verb = {
-	"webhook enable",
-	"usage: gridhub webhook enable NAME\n\n"
-	"Send to an endpoint again that was disabled because its receiver said 410 Gone. Alerts "
-	"that wait for it go out;\n"
-	"those that died with it come back by gridhub webhook retry --endpoint NAME.\n" CONFIG_HELP,
-	NULL,
-	0,
-	ENDPOINT_ARG,
-	false};
+	.name = "webhook enable",
+	.help = "usage: gridhub webhook enable NAME\n\n"
+		"Send to an endpoint again that was disabled because its receiver said 410 Gone. "
+		"Alerts "
+		"that wait for it go out;\n"
+		"those that died with it come back by gridhub webhook retry --endpoint "
+		"NAME.\n" CONFIG_HELP,
+	.arg = ENDPOINT_ARG,
+};
 
 static int verb_enable(int argc, char **argv)
 {
@@ -229,16 +233,14 @@ static int verb_enable(int argc, char **argv)
 /* ---- endpoints ---- */
 
 static const struct cmd_takes endpoints_verb = {
-	"webhook endpoints",
-	"usage: gridhub webhook endpoints\n\n"
-	"The endpoints of the configuration as JSON lines: dialect, URL (without what may be "
-	"secret), how many alerts\n"
-	"are owed and dead, whether the endpoint is disabled, and what is wrong with its "
-	"set-up.\n" CONFIG_HELP,
-	NULL,
-	0,
-	NULL,
-	false};
+	.name = "webhook endpoints",
+	.help = "usage: gridhub webhook endpoints\n\n"
+		"The endpoints of the configuration as JSON lines: dialect, URL (without what may "
+		"be "
+		"secret), how many alerts\n"
+		"are owed and dead, whether the endpoint is disabled, and what is wrong with its "
+		"set-up.\n" CONFIG_HELP,
+};
 
 static void put_member(struct buf *b, const char *key, const char *value)
 {
@@ -293,15 +295,15 @@ static int verb_endpoints(int argc, char **argv)
 /* ---- test ---- */
 
 static const struct cmd_takes test_verb = {
-	"webhook test",
-	"usage: gridhub webhook test ENDPOINT\n\n"
-	"Send a message marked as a test (type \"test\") and say what the answer means. Needs no "
-	"database.\n"
-	"Prints one JSON line; exit status 0 only if the receiver accepted it.\n" CONFIG_HELP,
-	NULL,
-	0,
-	ENDPOINT_ARG,
-	false};
+	.name = "webhook test",
+	.help = "usage: gridhub webhook test ENDPOINT\n\n"
+		"Send a message marked as a test (type \"test\") and say what the answer means. "
+		"Needs no "
+		"database.\n"
+		"Prints one JSON line; exit status 0 only if the receiver accepted "
+		"it.\n" CONFIG_HELP,
+	.arg = ENDPOINT_ARG,
+};
 
 static const char *const test_text[] = {
 	[LANG_ZH_CN] = "【测试】这是 gridhub 发出的测试消息，无需处理。",
