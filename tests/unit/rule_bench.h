@@ -193,6 +193,14 @@ static inline uint32_t next_random(uint32_t *seed)
 	return *seed >> 8;
 }
 
+static inline int bench_fresh_devices(void **state)
+{
+	(void)state;
+	bench_reset_devices();
+	return 0;
+}
+#define TEST(name_) cmocka_unit_test_setup(name_, bench_fresh_devices)
+
 #define TITLE ", kind: x, title: {zh-CN: t}}\n"
 
 #endif

@@ -71,6 +71,16 @@ static void one_stream(struct sim *w, const struct plan_belief *b)
 	assert_int_equal(sim_put(w, 0, 0, b), 0);
 }
 
+/* The same, looked at once. Returns when. */
+static int64_t one_that_is_online(struct sim *w, struct plan_belief *ret)
+{
+	int64_t at;
+	one_stream(w, NULL);
+	look_at(w, &at);
+	meets(w, 1, SIM_OK, false, ret);
+	return at;
+}
+
 static void offline_is_believed_after_two_retries_then_it_backs_off(void **state)
 {
 	(void)state;
@@ -113,9 +123,7 @@ static void a_blip_is_not_said(void **state)
 	struct sim w;
 	struct plan_belief b;
 	int64_t at;
-	one_stream(&w, NULL);
-	look_at(&w, &at);
-	meets(&w, 1, SIM_OK, false, &b);
+	at = one_that_is_online(&w, &b);
 	for (int k = 0; k < 20; k++) { /* every third look works */
 		look_at(&w, &at);
 		enum sim_mode mode = k % 3 == 2 ? SIM_OK : SIM_NO_PACKETS;
@@ -132,9 +140,7 @@ static void busy_is_not_offline(void **state)
 	struct sim w;
 	struct plan_belief b;
 	int64_t at, seen;
-	one_stream(&w, NULL);
-	look_at(&w, &seen);
-	meets(&w, 1, SIM_OK, false, &b);
+	seen = one_that_is_online(&w, &b);
 	for (int k = 0; k < 40; k++) {
 		look_at(&w, &at);
 		enum plan_say say = meets(&w, 1, SIM_BUSY, false, &b);
@@ -167,9 +173,7 @@ static void a_look_that_we_spoilt_accuses_nobody(void **state)
 	struct sim w;
 	struct plan_belief b;
 	int64_t at;
-	one_stream(&w, NULL);
-	look_at(&w, &at);
-	meets(&w, 1, SIM_OK, false, &b);
+	at = one_that_is_online(&w, &b);
 	for (int k = 0; k < 10; k++) {
 		look_at(&w, &at);
 		assert_int_equal(meets(&w, 1, SIM_SPOILT, false, &b),
@@ -337,9 +341,7 @@ static void another_host_is_looked_at_soon(void **state)
 	struct plan_counts c;
 	struct plan_belief b;
 	int64_t at, moved;
-	one_stream(&w, NULL);
-	look_at(&w, &at);
-	meets(&w, 1, SIM_OK, false, &b);
+	at = one_that_is_online(&w, &b);
 	moved = w.now;
 	struct plan_stream other = {.id = 1, .host = "elsewhere:554"};
 	assert_int_equal(plan_put(w.p, &other, NULL, w.now), 0);

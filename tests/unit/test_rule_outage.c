@@ -88,15 +88,6 @@ static void the_quiet_adapter_has_a_name(void **state)
 	bench_done(&b);
 }
 
-static int fresh_devices(void **state)
-{
-	(void)state;
-	bench_reset_devices();
-	return 0;
-}
-
-#define TEST(name_) cmocka_unit_test_setup(name_, fresh_devices)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -663,15 +663,6 @@ static void a_device_may_change_ever_so_often(void **state)
 	bench_done(&b);
 }
 
-static int fresh_devices(void **state)
-{
-	(void)state;
-	bench_reset_devices();
-	return 0;
-}
-
-#define TEST(name_) cmocka_unit_test_setup(name_, fresh_devices)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

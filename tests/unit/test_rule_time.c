@@ -415,15 +415,6 @@ static void a_clock_put_back_by_days_begins_anew(void **state)
 	bench_done(&b);
 }
 
-static int fresh_devices(void **state)
-{
-	(void)state;
-	bench_reset_devices();
-	return 0;
-}
-
-#define TEST(name_) cmocka_unit_test_setup(name_, fresh_devices)
-
 /* Not late, as it would be by the device's clock: the time that was seen has not come yet. */
 static void the_hub_s_clock_put_back_by_a_day_blinds_nobody(void **state)
 {
@@ -449,27 +440,23 @@ static void the_hub_s_clock_put_back_by_a_day_blinds_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_hold_goes_by_the_schedule_of_the_time_it_runs_out,
-				       fresh_devices),
+		TEST(a_hold_goes_by_the_schedule_of_the_time_it_runs_out),
 		TEST(readings_and_timers_agree_on_the_hold),
 		TEST(a_case_waits_for_the_gate),
 		TEST(what_ends_behind_the_gate_was_nothing),
-		cmocka_unit_test_setup(a_stale_value_does_not_fire_when_the_gate_opens,
-				       fresh_devices),
+		TEST(a_stale_value_does_not_fire_when_the_gate_opens),
 		TEST(during_takes_any_of_its_schedules),
 		TEST(a_gate_that_never_opens_keeps_the_case_back),
 		TEST(an_open_case_is_none_of_the_gates_business),
 		TEST(events_behind_the_gate_are_passed_over),
 		TEST(what_comes_and_goes_is_held_open),
 		TEST(old_firings_do_not_count),
-		cmocka_unit_test_setup(a_recovered_state_is_kept_while_its_firings_count,
-				       fresh_devices),
+		TEST(a_recovered_state_is_kept_while_its_firings_count),
 		TEST(without_flap_nothing_is_counted),
 		TEST(five_within_an_hour_are_the_default),
 		TEST(a_grid_has_one_state),
 		TEST(the_clocks_of_a_grid_differ),
-		cmocka_unit_test_setup(a_host_that_goes_or_moves_takes_the_state_along,
-				       fresh_devices),
+		TEST(a_host_that_goes_or_moves_takes_the_state_along),
 		TEST(a_firing_state_is_looked_at_again),
 		TEST(a_long_gap_breaks_holds),
 		TEST(a_short_gap_does_not),
