@@ -150,3 +150,17 @@ ssize_t tls_write(struct tls *t, const void *p, size_t n, short *ret_events)
 	rc = trouble(t, rc, ret_events);
 	return rc ? rc : -EIO;
 }
+
+int tls_peer_pem(const void *ssl, struct buf *out)
+{
+	char *pem = NULL;
+	X509 *cert = SSL_get1_peer_certificate(ssl);
+	BIO *bio = cert ? BIO_new(BIO_s_mem()) : NULL;
+	bool written = bio && PEM_write_bio_X509(bio, cert) == 1;
+	long n = written ? BIO_get_mem_data(bio, &pem) : 0;
+	if (n > 0)
+		buf_put(out, pem, (size_t)n);
+	BIO_free(bio);
+	X509_free(cert);
+	return n > 0 && !out->failed ? 0 : -ENOENT;
+}

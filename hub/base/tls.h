@@ -34,4 +34,8 @@ must_check int tls_handshake(struct tls *t, short *ret_events, struct err *e);
 must_check ssize_t tls_read(struct tls *t, void *p, size_t n, short *ret_events);
 must_check ssize_t tls_write(struct tls *t, const void *p, size_t n, short *ret_events);
 
+/* The certificate that the other side of a connection has shown, as PEM text. ssl: libssl's SSL, of
+ * a connection that another library has made. -ENOENT: it showed none. */
+must_check int tls_peer_pem(const void *ssl, struct buf *out);
+
 #endif

@@ -3,11 +3,13 @@
 #include "json.h"
 #include "migrate.h"
 #include "times.h"
+#include "tls.h"
 
 #define CLOCK_WARN_US (2 * TIMES_SEC)
 #define CLOCK_FAIL_US (30 * TIMES_SEC)
 #define QUIET_WARN_US (10 * TIMES_MIN)
 #define QUIET_FAIL_US TIMES_HOUR
+#define CERT_MAX ((size_t)1 << 16)
 #define HUB_CONNECTIONS 2 /* store, notify */
 
 /* Rows of a statement; NULL after having said that it failed. */
@@ -29,6 +31,20 @@ static struct pg_rows *ask(struct doctor *d, const char *check, enum sql_id id,
 	return NULL;
 }
 
+static void say_server_certificate(struct doctor *d)
+{
+	auto_buf struct buf pem;
+	const void *ssl = pg_ssl(d->pg);
+	buf_init(&pem, CERT_MAX);
+	if (!ssl)
+		return;
+	if (tls_peer_pem(ssl, &pem))
+		doctor_say(d, DOCTOR_FAIL, "database", "", "do hub and libpq use one OpenSSL?",
+			   "the connection is encrypted, but its certificate cannot be had");
+	else
+		doctor_certificate(d, "database", "", "its", buf_slice(&pem));
+}
+
 void doctor_database(struct doctor *d)
 {
 	struct err e = {0};
@@ -37,15 +53,17 @@ void doctor_database(struct doctor *d)
 			       .app_name = "gridhub doctor",
 			       .timeout_us = MIN_OF(d->conf->database.timeout_us, DOCTOR_WAIT_US)};
 	int64_t began = times_mono_us();
-	if (pg_open(&conf, &e, &d->pg))
+	if (pg_open(&conf, &e, &d->pg)) {
 		doctor_say(
 			d, DOCTOR_FAIL, "database", "",
 			"is the server up, reachable from here, and the password right? Until it "
 			"is back messages wait in the spool; nothing else of it was looked at",
 			"%s", e.msg);
-	else
-		doctor_say(d, DOCTOR_OK, "database", "", NULL, "connected in %lld ms",
-			   (long long)((times_mono_us() - began) / TIMES_MS));
+		return;
+	}
+	doctor_say(d, DOCTOR_OK, "database", "", NULL, "connected in %lld ms",
+		   (long long)((times_mono_us() - began) / TIMES_MS));
+	say_server_certificate(d);
 }
 
 /* ---- the server ---- */

@@ -192,6 +192,11 @@ void pg_closep(struct pg **p)
 	pg_close(*p);
 }
 
+const void *pg_ssl(struct pg *p)
+{
+	return PQsslInUse(p->conn) ? PQsslStruct(p->conn, "OpenSSL") : NULL;
+}
+
 /* ---- one request ---- */
 
 int pg_conn_usable(struct pg *p, struct err *e)

@@ -35,6 +35,8 @@ void pg_closep(struct pg **p);
 /* Any thread: break off the request under way, if any, and all later ones (for a second SIGTERM).
  */
 void pg_abort(struct pg *p);
+/* libssl's side of the connection, for tls_peer_pem; NULL: it is not encrypted. */
+const void *pg_ssl(struct pg *p);
 
 enum pg_arg_type { PG_ARG_NULL, PG_ARG_TEXT, PG_ARG_I64, PG_ARG_DOUBLE, PG_ARG_BOOL, PG_ARG_BYTES };
 struct pg_arg {

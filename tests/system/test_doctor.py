@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import threading
@@ -226,6 +227,37 @@ def test_brokers_certificate_drops_and_refusal(make_hub, make_broker, make_publi
     assert found.worst("broker", "closed")["status"] == "fail"
     assert "uthorized" in found.worst("broker", "closed")["detail"]
     assert "verify failed" in found.worst("broker", "wrong-ca")["detail"]
+
+
+def test_certificate_of_the_database(make_hub, own_postgres, make_database):
+    def show(days):
+        for path in certificate(own_postgres.dir, "server", days):
+            path.chmod(0o600)
+            if own_postgres.owner:
+                shutil.chown(path, own_postgres.owner, own_postgres.owner)
+
+    own_postgres.stop()
+    show(2)
+    crt = own_postgres.dir / "server.crt"
+    own_postgres.settings.update(ssl="on", ssl_cert_file=crt, ssl_key_file=own_postgres.dir / "server.key")
+    own_postgres.start()
+    db = make_database(own_postgres)
+    hub = make_hub(rules=RULES, broker=False, db=db, start=False)
+    plain = hub.conf["database"]["conninfo"]
+
+    def look(sslmode):
+        hub.conf["database"]["conninfo"] = f"{plain} sslmode={sslmode}"
+        hub.write_conf()
+        return doctor(hub)
+
+    for days, status in ((2, "fail"), (10, "warn"), (300, "ok")):
+        show(days)
+        db.rows("SELECT pg_reload_conf()")
+        wait_until(lambda days=days: f"({days - 1} days)" in str(look("require").of("database")))
+        found = look(f"verify-full sslrootcert={crt}")
+        found.has("database", status, "its certificate is good until")
+        found.has("database", "ok", "connected")
+    assert "certificate" not in str(look("disable").of("database"))
 
 
 def test_a_broker_that_tells_nothing_of_itself(make_hub, make_broker, folder):
