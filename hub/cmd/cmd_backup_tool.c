@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd_options.h"
 #include "cmd_backup.h"
+#include "cmd_options.h"
 
 #define MANIFEST_MAX ((size_t)1 << 20)
 #define NOT_FOUND 127 /* as a shell says it */

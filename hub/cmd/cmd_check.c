@@ -1,5 +1,4 @@
 /* gridhub check: would `gridhub run` start with this? */
-
 #include <unistd.h>
 
 #include "cmd_options.h"

@@ -1,5 +1,4 @@
 /* gridhub device export: the broker's lists of who may publish what. */
-
 #include "acl.h"
 #include "cmd_registry.h"
 #include "json.h"
@@ -33,6 +32,15 @@ struct export
 	char *key;
 	size_t refused;
 };
+
+static const struct cmd_option options[] = {
+	{"acl", CMD_FLAG, .at = offsetof(struct export, acl)},
+	{"passwords", CMD_TEXT, .at = offsetof(struct export, passwords)},
+	{"credentials", CMD_TEXT, .at = offsetof(struct export, credentials)},
+	{"broker", CMD_TEXT, .at = offsetof(struct export, broker)},
+};
+static const struct cmd_takes takes = {
+	.name = "device export", .help = help, CMD_TAKES_OPTIONS(options)};
 
 static int put_credentials(const struct acl_user *u, const char *password, struct buf *line)
 {
@@ -119,10 +127,9 @@ static const struct broker_conf *find_broker(const struct export *x, const struc
 
 static int no_broker(const struct export *x)
 {
-	return x->broker
-		       ? cmd_usage("device", "export: --broker \"%s\": there is none of that name",
-				   x->broker)
-		       : cmd_usage("device", "export: say which --broker");
+	return x->broker ? cmd_usage(takes.name, "--broker \"%s\": there is none of that name",
+				     x->broker)
+			 : cmd_usage(takes.name, "say which --broker");
 }
 
 static int export(struct export *x)
@@ -148,15 +155,6 @@ static int export(struct export *x)
 		return cmd_fail(&e);
 	return x->refused ? CMD_FAILED : CMD_OK;
 }
-
-static const struct cmd_option options[] = {
-	{"acl", CMD_FLAG, .at = offsetof(struct export, acl)},
-	{"passwords", CMD_TEXT, .at = offsetof(struct export, passwords)},
-	{"credentials", CMD_TEXT, .at = offsetof(struct export, credentials)},
-	{"broker", CMD_TEXT, .at = offsetof(struct export, broker)},
-};
-static const struct cmd_takes takes = {
-	.name = "device export", .help = help, CMD_TAKES_OPTIONS(options)};
 
 int cmd_device_export(int argc, char **argv)
 {

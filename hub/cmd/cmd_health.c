@@ -1,5 +1,4 @@
 /* gridhub health: what the running hub's /health says, for health checks where there is no curl. */
-
 #include "cmd_options.h"
 
 #define ANSWER_MAX 65536

@@ -1,4 +1,3 @@
-
 #include "cmd_options.h"
 #include "migrate.h"
 

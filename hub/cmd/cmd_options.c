@@ -5,7 +5,7 @@
 
 #include "times.h"
 
-enum { O_HELP = 'h', O_CONFIG = 'c', O_TABLE = 256 };
+enum { O_HELP = 256, O_CONFIG, O_TABLE }; /* beyond all letters */
 
 static int take(const struct cmd_takes *t, const struct cmd_option *o, void *into)
 {
@@ -50,13 +50,19 @@ static int check_rest(const struct cmd_takes *t, int argc, char **argv)
 	return cmd_usage(t->name, "unexpected \"%s\"", argv[optind + most]);
 }
 
-/* What getopt stopped at. */
+/* What getopt stopped at: optopt is 0 for a word, else what that option returns, or its letter. */
 static int bad_option(const struct cmd_takes *t, int o, char **argv)
 {
-	const char letter[] = {'-', (char)optopt, 0};
-	bool is_letter = o == '?' && optopt > 0 && optopt < O_TABLE;
-	return cmd_usage(t->name, o == ':' ? "%s needs a value" : "no option %s",
-			 is_letter ? letter : argv[optind - 1]);
+	const char *word = argv[optind - 1];
+	if (o == ':')
+		return cmd_usage(t->name, "%s needs a value", word);
+	if (!optopt)
+		return cmd_usage(t->name, "no option %s, or more than one that begins so", word);
+	if (optopt >= O_HELP)
+		return cmd_usage(t->name, "%s: this option takes no value", word);
+	if (optopt > ' ' && optopt < 0x7F)
+		return cmd_usage(t->name, "no option -%c", optopt);
+	return cmd_usage(t->name, "no option of one letter that is no ASCII; is it another dash?");
 }
 
 int cmd_parse(const struct cmd_takes *t, int argc, char **argv, void *into, const char **ret_config)
@@ -75,11 +81,11 @@ int cmd_parse(const struct cmd_takes *t, int argc, char **argv, void *into, cons
 	while ((o = getopt_long(argc, argv, ret_config ? ":hc:" : ":h", options, NULL)) != -1) {
 		if (o == '?' || o == ':')
 			return bad_option(t, o, argv);
-		if (o == O_HELP) {
+		if (o == O_HELP || o == 'h') {
 			fputs(t->help, stdout); /* main looks whether it could be written */
 			return CMD_OK;
 		}
-		if (o == O_CONFIG) {
+		if (o == O_CONFIG || o == 'c') {
 			assert(ret_config);
 			*ret_config = optarg;
 		} else if (take(t, &t->options[o - O_TABLE], into)) {

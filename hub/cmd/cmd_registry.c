@@ -55,6 +55,7 @@ static int open_for_import(const char *config_path, struct config **ret_config, 
 /* ---- import ---- */
 
 struct import_options {
+	char name[32]; /* of the command */
 	const char *config, *file;
 	enum import_format format;
 	bool format_given, partial;
@@ -91,7 +92,7 @@ static int read_format(const char *text, void *into)
 			return CMD_OK;
 		}
 	}
-	return cmd_usage("import", "--format \"%s\": expected csv or jsonl", text);
+	return cmd_usage(o->name, "--format \"%s\": expected csv or jsonl", text);
 }
 
 static enum import_format format_of(const char *file)
@@ -112,12 +113,11 @@ static const struct cmd_option import_options[] = {
 static int parse_import(const struct import_kind *kind, int argc, char **argv,
 			struct import_options *o)
 {
-	char name[32];
 	auto_buf struct buf help;
 	buf_init(&help, 16384);
 	put_import_help(kind, &help);
-	snprintf(name, sizeof name, "%s import", kind->what);
-	const struct cmd_takes takes = {.name = name,
+	snprintf(o->name, sizeof o->name, "%s import", kind->what);
+	const struct cmd_takes takes = {.name = o->name,
 					.help = buf_str(&help),
 					CMD_TAKES_OPTIONS(import_options),
 					.arg = "one FILE, or - for stdin,"};

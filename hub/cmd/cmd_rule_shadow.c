@@ -1,5 +1,4 @@
 /* gridhub rule shadow: what rules with `shadow: true` would have done. */
-
 #include "cmd_registry.h"
 #include "times.h"
 

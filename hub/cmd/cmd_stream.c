@@ -145,8 +145,10 @@ static int write_picture(const char *path, struct slice hex)
 		err_set(&e, -EFBIG, "a picture of more than %zu bytes", SNAPSHOT_MAX_BYTES);
 		return cmd_fail(&e);
 	}
-	if (strcmp(path, "-") == 0)
-		return fd_write_all(STDOUT_FILENO, jpeg.p, jpeg.n) ? CMD_FAILED : CMD_OK;
+	if (strcmp(path, "-") == 0) {
+		fwrite(jpeg.p, 1, jpeg.n, stdout); /* main looks whether it could be written */
+		return CMD_OK;
+	}
 	if (cmd_save_picture(path, buf_slice(&jpeg), &e))
 		return cmd_fail(&e);
 	auto_buf struct buf line;
