@@ -165,12 +165,66 @@ static uint32_t literal_types(struct check *c, const struct cel_node *n)
 	return CEL_BIT(n->kind == NODE_MAP ? CEL_MAP : CEL_LIST);
 }
 
+/* ---- maps whose members are known ---- */
+
+static const char *nearest_member(const struct cel_member *m, struct slice name)
+{
+	const char *best = NULL;
+	size_t nearest = 4;
+	for (; m->name; m++) {
+		size_t d = name_distance(name, slice_of(m->name));
+		if (d < nearest && 2 * d <= name.n) {
+			nearest = d;
+			best = m->name;
+		}
+	}
+	return best;
+}
+
+static void no_member(struct check *c, const struct cel_node *map, size_t at, struct slice name)
+{
+	struct slice of = cel_node_text(map, c->text);
+	const char *near = nearest_member(map->members, name);
+	auto_buf struct buf hint;
+	buf_init(&hint, CEL_DIAG_MAX);
+	if (near)
+		buf_printf(&hint, "did you mean \"%s\"?", near);
+	for (const struct cel_member *m = map->members; !near && m->name; m++)
+		buf_printf(&hint, "%s%s", m == map->members ? "it has " : ", ", m->name);
+	of.n = MIN_OF(of.n, (size_t)30);
+	name.n = MIN_OF(name.n, (size_t)40);
+	if (!c->err)
+		c->err = cel_diagnose(c->diag, c->text, at, "%.*s has no \"%.*s\" (%s)", SL_FMT(of),
+				      SL_FMT(name), buf_str(&hint));
+}
+
+/* map.name, or map['name'], both at `at`. */
+static uint32_t member_types(struct check *c, const struct cel_node *map, size_t at,
+			     struct slice name)
+{
+	const struct cel_member *m = map->members;
+	while (m && m->name && !slice_is(name, m->name))
+		m++;
+	if (m && !m->name)
+		no_member(c, map, at, name);
+	return m && m->name && m->type != CEL_UNSET ? CEL_BIT(m->type) : CEL_ANY;
+}
+
 static uint32_t select_types(struct check *c, const struct cel_node *n)
 {
 	char what[40];
 	snprintf(what, sizeof what, "\".%.*s\"", (int)MIN_OF(n->name.n, (size_t)30), n->name.p);
 	want(c, n->kids[0], CEL_BIT(CEL_MAP), what);
-	return CEL_ANY;
+	return member_types(c, n->kids[0], n->at, n->name);
+}
+
+static uint32_t index_types(struct check *c, const struct cel_node *n)
+{
+	const struct cel_node *map = n->kids[0], *key = n->kids[1];
+	uint32_t gives = binary(c, n, OP_BRACKET, "\"[]\"");
+	if (!map->members || key->kind != NODE_CONST || key->value.type != CEL_STRING)
+		return gives;
+	return member_types(c, map, key->at, cel_text(key->value));
 }
 
 static uint32_t ternary_types(struct check *c, const struct cel_node *n)
@@ -192,7 +246,7 @@ static uint32_t types_of(struct check *c, const struct cel_node *n)
 	case NODE_SELECT:
 		return select_types(c, n);
 	case NODE_INDEX:
-		return binary(c, n, OP_BRACKET, "\"[]\"");
+		return index_types(c, n);
 	case NODE_UNARY:
 	case NODE_BINARY:
 		return operator_types(c, n);

@@ -94,6 +94,9 @@ struct cel_names {
 	 * texts are checked for operands that can never fit; NULL: not checked. Numbers are one
 	 * type: a device may send 3 for 3.0. */
 	int (*type)(void *ctx, int slot);
+	/* All that the map in a slot has in it: with `type`, another member is refused; NULL: it
+	 * may have any. May be NULL. */
+	const struct cel_member *(*members)(void *ctx, int slot);
 	uint32_t wanted; /* CEL_BIT()s of what the result may be, checked with `type`; 0: anything
 			  */
 	void *ctx;

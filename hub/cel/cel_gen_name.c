@@ -90,6 +90,8 @@ static void push_slot(struct gen *g, struct cel_node *n, uint32_t slot)
 	use_slot(g, slot);
 	EMIT(g, root_of(n), 1, .op = I_SLOT, .x = slot);
 	n->types = types_of(g, slot);
+	if (g->names->members)
+		n->members = g->names->members(g->names->ctx, (int)slot);
 }
 
 static bool push_path(struct gen *g, struct cel_node *n)

@@ -27,6 +27,12 @@ enum cel_node_kind {
 	NODE_LOOP, /* macro over kid[0] with the variable `name`: kid[1], kid[2] */
 };
 
+/* What a map has in it, where that is known for good; a table of them ends with the name NULL. */
+struct cel_member {
+	const char *name;
+	int type; /* enum cel_type; CEL_UNSET: any */
+};
+
 enum cel_loop { LOOP_ALL, LOOP_EXISTS, LOOP_EXISTS_ONE, LOOP_MAP, LOOP_FILTER };
 
 struct cel_node {
@@ -39,6 +45,8 @@ struct cel_node {
 	size_t from, to; /* its own text: byte offsets, without blanks around it */
 	uint32_t types;	 /* CEL_BIT()s of what a name or call of the caller's may be, else 0;
 			    cel_generate() fills it */
+	const struct cel_member *members; /* of the caller's map, if they are known; else NULL;
+					     cel_generate() fills it */
 	struct slice name;
 	struct cel_value value;
 	struct cel_node **kids;

@@ -110,6 +110,28 @@ static int type_of(void *ctx, int slot)
 	return n->set->slots.info[slot].type;
 }
 
+/* rule_cond.c fills them. */
+static const struct cel_member device_members[] = {
+	{"name", CEL_STRING},	 {"title", CEL_STRING},	  {"class", CEL_STRING},
+	{"adapter", CEL_STRING}, {"address", CEL_STRING}, {"interval", CEL_DURATION},
+	{NULL, CEL_UNSET},
+};
+static const struct cel_member grid_members[] = {
+	{"code", CEL_STRING}, {"name", CEL_STRING},    {"leader", CEL_STRING},
+	{"level", CEL_INT},   {"dedicated", CEL_BOOL}, {NULL, CEL_UNSET},
+};
+
+const struct cel_member *rule_names_members(int slot)
+{
+	return slot == SLOT_DEVICE ? device_members : slot == SLOT_GRID ? grid_members : NULL;
+}
+
+static const struct cel_member *members_of(void *ctx, int slot)
+{
+	(void)ctx;
+	return rule_names_members(slot);
+}
+
 /* A plain name is always a field; of prev.tmp_c the field's own nearest name helps. */
 static const char *nearest(void *ctx, struct slice name)
 {
@@ -367,6 +389,7 @@ struct cel_names rule_names_of(struct rule_names *n)
 				  .call = call_of,
 				  .calls = call_names,
 				  .type = type_of,
+				  .members = members_of,
 				  .wanted = CEL_BIT(CEL_BOOL),
 				  .ctx = n};
 }

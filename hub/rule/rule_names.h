@@ -30,6 +30,8 @@ struct rule_names {
 
 /* As cel_compile wants it; n is borrowed while it compiles. */
 struct cel_names rule_names_of(struct rule_names *n);
+/* What device and grid have in them; NULL: the slot is neither. */
+const struct cel_member *rule_names_members(int slot);
 /* Byte offset in the condition at which the slot is first read. */
 size_t rule_names_first_use(const struct cel_program *p, uint32_t slot);
 /* The same of what is doubted. */

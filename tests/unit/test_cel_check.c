@@ -14,7 +14,11 @@ static const struct {
 	{"temp", CEL_DOUBLE},	    {"link", CEL_INT},	  {"smoke", CEL_BOOL},
 	{"label", CEL_STRING},	    {"other", CEL_UNSET}, {"now", CEL_TIMESTAMP},
 	{"age.temp", CEL_DURATION}, {"device", CEL_MAP},  {"tags", CEL_LIST},
-	{"avg", CEL_DOUBLE},	    {"within", CEL_BOOL},
+	{"avg", CEL_DOUBLE},	    {"within", CEL_BOOL}, {"grid", CEL_MAP},
+};
+static const struct cel_member grid_members[] = {
+	{"name", CEL_STRING}, {"level", CEL_INT}, {"since", CEL_DURATION},
+	{"any", CEL_UNSET},   {NULL, 0},
 };
 
 static int slot_of(void *ctx, struct slice name)
@@ -38,10 +42,19 @@ static int type_of(void *ctx, int slot)
 	return fields[slot].type;
 }
 
+static const struct cel_member *members_of(void *ctx, int slot)
+{
+	(void)ctx;
+	return strcmp(fields[slot].name, "grid") == 0 ? grid_members : NULL;
+}
+
 static int compile(const char *text, uint32_t wanted, bool typed, struct cel_diag *d)
 {
-	const struct cel_names names = {
-		.slot = slot_of, .call = call_of, .type = typed ? type_of : NULL, .wanted = wanted};
+	const struct cel_names names = {.slot = slot_of,
+					.call = call_of,
+					.type = typed ? type_of : NULL,
+					.members = members_of,
+					.wanted = wanted};
 	struct cel_program *prog = NULL;
 	int r = cel_compile(slice_of(text), &names, d, &prog);
 	cel_free(prog);
@@ -135,6 +148,35 @@ static void functions_and_macros_know_what_they_take(void **state)
 	expect_refused("avg(temp, '10m') > '3'", 18, "\">\" does not take number and string");
 	expect_refused("within('night') > 3", 17, "\">\" does not take bool and int");
 	expect_refused("[1, -'a']", 6, "\"-\" takes number, not string");
+}
+
+static void members_of_a_known_map_are_checked(void **state)
+{
+	(void)state;
+	expect_refused("grid.nam == 'x'", 6, "grid has no \"nam\" (did you mean \"name\"?)");
+	expect_refused("has(grid.levle)", 10, "grid has no \"levle\" (did you mean \"level\"?)");
+	expect_refused("smoke && grid.x > 3", 15,
+		       "grid has no \"x\" (it has name, level, since, any)");
+	expect_refused("(grid).sinse > age.temp", 8,
+		       "(grid) has no \"sinse\" (did you mean \"since\"?)");
+	expect_refused("grid.`na-me` == 'x'", 6, "grid has no \"na-me\" (did you mean \"name\"?)");
+	expect_refused("grid['nam'] == 'x'", 6, "grid has no \"nam\" (did you mean \"name\"?)");
+	expect_refused("grid[''] == 'x'", 6, "grid has no \"\" (it has name, level, since, any)");
+	expect_refused("[1].all(x, grid.nam == 'x')", 17,
+		       "grid has no \"nam\" (did you mean \"name\"?)");
+	expect_refused("grid.name > 3", 11, "\">\" does not take string and int");
+	expect_refused("grid['name'] > 3", 14, "\">\" does not take string and int");
+	expect_refused("grid.level < '3'", 12, "\"<\" does not take int and string");
+	expect_refused("grid.since > 60", 12, "\">\" does not take duration and int");
+	expect_refused("grid.name.size() > 'x'", 18, "\">\" does not take int and string");
+	expect_refused("grid.name.x", 1, "\".x\" takes map, not string");
+	expect_refused("!grid.name", 2, "\"!\" takes bool, not string");
+	expect_fine("grid.name == 'x' && has(grid.level) && grid.level > 2.5 && grid.any > 3");
+	expect_fine("grid.any > 'x' && grid['level'] % 2 == 0 && grid.since < age.temp");
+	expect_fine("grid[label] > 3 && grid['na' + 'm'] > 'x' && dyn(grid).nam > 3");
+	expect_fine(
+		"grid.all(k, grid[k] != 3) && 'nam' in grid && size(grid) > 2 && grid != device");
+	expect_fine("[grid].exists(grid, grid.nam == 3)");
 }
 
 static void what_may_fit_is_taken(void **state)
@@ -258,6 +300,7 @@ int main(void)
 		cmocka_unit_test(operators_tell_both_types),
 		cmocka_unit_test(logic_takes_bools),
 		cmocka_unit_test(functions_and_macros_know_what_they_take),
+		cmocka_unit_test(members_of_a_known_map_are_checked),
 		cmocka_unit_test(what_may_fit_is_taken),
 		cmocka_unit_test(a_result_may_be_asked_for),
 		cmocka_unit_test(a_caret_stands_under_the_place),

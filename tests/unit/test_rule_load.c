@@ -7,6 +7,7 @@
 
 #include "rule_folder.h"
 #include "rule_kind.h"
+#include "rule_names.h"
 #include "rule_set.h"
 #include "times.h"
 
@@ -412,6 +413,76 @@ static void rules_that_look_back_too_far_are_warned_of(void **state)
 	folder_done(&f);
 }
 
+static void slips_in_device_and_grid_are_told(void **state)
+{
+	(void)state;
+	expect_faults(
+		"rules:\n"
+		"  - {id: a, when: device.nam == 'x'" TAIL
+		"  - {id: b, when: smoke && grid.leder == 'x'" TAIL
+		"  - {id: c, when: smoke, clear: has(device.nam)" TAIL
+		"  - {id: d, when: device.intervall > duration('1h')" TAIL
+		"  - {id: e, when: device.name > 3" TAIL
+		"  - {id: f, when: \"smoke && grid['levl'] == 2\"" TAIL
+		"  - {id: g, when: \"count(grid.x == 2 && smoke, '1h') > 3\"" TAIL,
+		"a.yaml:2:26: key \"when\": device has no \"nam\" (did you mean \"name\"?)\n"
+		"a.yaml:3:33: key \"when\": grid has no \"leder\" (did you mean \"leader\"?)\n"
+		"a.yaml:4:44: key \"clear\": device has no \"nam\" (did you mean \"name\"?)\n"
+		"a.yaml:5:26: key \"when\": device has no \"intervall\" (did you mean "
+		"\"interval\"?)\n"
+		"a.yaml:6:31: key \"when\": \">\" does not take string and int\n"
+		"a.yaml:7:34: key \"when\": grid has no \"levl\" (did you mean \"level\"?)\n"
+		"a.yaml:8:31: key \"when\": grid has no \"x\" (it has code, name, leader, level, "
+		"dedicated)\n");
+}
+
+static int count_fired(void *ctx, const struct anomaly *a)
+{
+	*(size_t *)ctx += a->kind == ANOMALY_FIRED;
+	return 0;
+}
+
+/* One rule for each member, which is true if the member is there and of the type that is known. */
+static size_t put_member_rules(struct buf *b, const char *map, const struct cel_member *m)
+{
+	size_t n = 0;
+	while (m[n].name)
+		n++;
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b,
+			   "  - {id: %s.%s, event: true, when: \"smoke && size(%s) == %zu && "
+			   "type(%s.%s) == %s\"" TAIL,
+			   map, m[i].name, map, n, map, m[i].name, cel_type_names[m[i].type]);
+	return n;
+}
+
+static void device_and_grid_have_what_is_known_of_them(void **state)
+{
+	const struct grid grid = {.id = 1, .code = "g", .name = "g", .leader = "w", .level = 3};
+	const struct device with = {.id = 1, .name = "d", .adapter = "hub", .grid = &grid};
+	const struct device without = {.id = 2, .name = "e", .slot = 1, .interval_us = INT64_MAX};
+	struct field smoke = {.name = SL("smoke"), .v = {.type = VALUE_BOOL, .b = true}};
+	const struct reading r = {.kind = READING_EVENT, .fields = &smoke, .nfields = 1};
+	struct rule_states *s = rule_states_new();
+	size_t want, fired = 0;
+	struct folder f;
+	auto_buf struct buf text;
+	(void)state;
+	buf_init(&text, 65536);
+	buf_puts(&text, "rules:\n");
+	want = put_member_rules(&text, "device", rule_names_members(SLOT_DEVICE));
+	want += put_member_rules(&text, "grid", rule_names_members(SLOT_GRID));
+	assert_true(want > 2);
+	load_good(&f, buf_str(&text));
+	assert_int_equal(rule_states_use(s, f.set, NULL, NULL), 0);
+	assert_int_equal(rule_states_eval(s, &with, &r, TIMES_SEC, count_fired, &fired), 0);
+	assert_int_equal(fired, want);
+	assert_int_equal(rule_states_eval(s, &without, &r, TIMES_SEC, count_fired, &fired), 0);
+	assert_int_equal(fired, 2 * want);
+	rule_states_free(s);
+	folder_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +496,8 @@ int main(void)
 		cmocka_unit_test(the_hash_is_of_what_schedules_mean),
 		cmocka_unit_test(a_grid_s_rule_without_devices_is_warned_of),
 		cmocka_unit_test(a_field_of_another_class_is_warned_of),
+		cmocka_unit_test(slips_in_device_and_grid_are_told),
+		cmocka_unit_test(device_and_grid_have_what_is_known_of_them),
 		cmocka_unit_test(rules_that_look_back_too_far_are_warned_of),
 	};
 	return cmocka_run_group_tests_name("rule_load", tests, NULL, NULL);
