@@ -303,6 +303,12 @@ def test_rates_by_time(make_eye, database):
     rate = {one["grid"]: one for one in hub.json_lines("stream", "rate", "--hours", 10)}
     assert rate["qx-yh-1-1-3"]["online_pct"] == round(100 * 20 / 26, 2) and rate["qx"]["online_pct"] == round(100 * 27 / 33, 2)
     assert (rate["qx"]["unknown_h"], rate["qx"]["maintenance_h"]) == (3, 4)
+    # What is asked for step by step is what the view says.
+    database.rows("INSERT INTO stream_state SELECT district_id, device_id, right(device_id::text, 1)::int % 2, '', '', now(), now() FROM stream")
+    now = hub.json_lines("stream", "rate")
+    assert len(now) == 5 and now[0]["maintenance"] == 1 and {one["streams"] for one in now} == {4, 3}
+    assert now == [dict(zip(now[0], (*row[:-1], row[-1] and float(row[-1])))) for row in database.rows(
+        "SELECT code, name, level, streams, online, offline, unknown, maintenance, online_pct FROM online_now ORDER BY level, code")]
     # Whoever has no hub is unknown since its lease ran out, whatever was believed then.
     database.rows("UPDATE probe_share SET expires_at = now() - interval '2 h' WHERE share = 0")
     assert database.row("SELECT state, cause, round(extract(epoch FROM now() - since)) FROM stream_now WHERE device = 'c-0'") == (
