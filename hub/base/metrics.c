@@ -1,7 +1,10 @@
 #include "metrics.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
+
+#include "times.h"
 
 static const struct metric_info {
 	const char *type, *name, *labels, *help;
@@ -12,6 +15,12 @@ static const struct metric_info {
 };
 
 static _Atomic uint64_t value[METRIC_COUNT];
+
+static pthread_mutex_t rows_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rows {
+	struct buf text;
+	int64_t until_us; /* monotonic */
+} rows_of[METRIC_COUNT];
 
 void metric_add(enum metric m, uint64_t n)
 {
@@ -26,6 +35,50 @@ void metric_set(enum metric m, uint64_t v)
 uint64_t metric_get(enum metric m)
 {
 	return atomic_load_explicit(&value[m], memory_order_relaxed);
+}
+
+static void put_escaped(struct buf *out, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\' || s.p[i] == '"')
+			buf_putc(out, '\\');
+		if (s.p[i] == '\n')
+			buf_puts(out, "\\n");
+		else
+			buf_putc(out, s.p[i]);
+	}
+}
+
+void metric_put_row(struct buf *rows, enum metric m, const struct metric_label *labels, size_t n,
+		    uint64_t v)
+{
+	buf_puts(rows, info[m].name);
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(rows, "%c%s=\"", i ? ',' : '{', labels[i].name);
+		put_escaped(rows, labels[i].value);
+		buf_putc(rows, '"');
+	}
+	buf_printf(rows, "} %" PRIu64 "\n", v);
+}
+
+void metric_set_rows(enum metric m, struct buf *rows, int64_t good_for_us)
+{
+	pthread_mutex_lock(&rows_lock);
+	struct buf old = rows_of[m].text;
+	rows_of[m].text = *rows;
+	rows_of[m].until_us = rows->failed ? 0 : times_mono_us() + good_for_us;
+	*rows = old;
+	pthread_mutex_unlock(&rows_lock);
+	buf_done(rows);
+	*rows = (struct buf){0};
+}
+
+static void write_rows(struct buf *out, enum metric m)
+{
+	pthread_mutex_lock(&rows_lock);
+	if (times_mono_us() < rows_of[m].until_us)
+		buf_put_slice(out, buf_slice(&rows_of[m].text));
+	pthread_mutex_unlock(&rows_lock);
 }
 
 static void write_value(struct buf *out, const struct metric_info *m, uint64_t v)
@@ -48,6 +101,9 @@ void metrics_write(struct buf *out)
 		if (i == 0 || strcmp(m->name, info[i - 1].name) != 0)
 			buf_printf(out, "# HELP %s %s\n# TYPE %s %.*s\n", m->name, m->help, m->name,
 				   type, m->type);
-		write_value(out, m, metric_get((enum metric)i));
+		if (strcmp(m->type, "gauge_rows") == 0)
+			write_rows(out, (enum metric)i);
+		else
+			write_value(out, m, metric_get((enum metric)i));
 	}
 }

@@ -6,6 +6,7 @@
 #include "health.h"
 #include "log.h"
 #include "metrics.h"
+#include "patrol_rates.h"
 #include "times.h"
 
 #define LEASE_US (30 * TIMES_SEC)
@@ -36,6 +37,7 @@ struct patrol_store {
 	uint64_t shares;
 	bool leased; /* once at least */
 	int64_t connect_at, reconnect_us, lease_at, chores_at;
+	struct patrol_rates rates;
 	struct log_repeat failing;
 };
 
@@ -316,6 +318,8 @@ static void work(struct patrol_store *s)
 		r = chores(s, &e);
 		s->chores_at = now + CHORES_EVERY_US;
 	}
+	if (!r)
+		r = patrol_rates_tell(&s->rates, s->pg, s->district, &e);
 	if (r)
 		db_failed(s, r, &e);
 	else

@@ -204,6 +204,24 @@ def test_maintenance_is_no_fault(make_eye, rtspd, database):
     (rate,) = hub.json_lines("stream", "rate", "--grid", "qx")
     assert (rate["streams"], rate["online"], rate["maintenance"], rate["online_pct"]) == (3, 2, 1, 100.0)
     assert cases(database) == []
+    want = {"online": 2, "offline": 0, "unknown": 0, "maintenance": 1}
+    row = 'gridhub_probe_grid_streams{{grid="{}",level="{}",state="{}"}}'.format
+    want = {row(grid, level, state): n for level, grid in enumerate(("qx", "qx-yh")) for state, n in want.items()}
+    told = lambda: {name: n for name, n in hub.metrics().items() if name.startswith("gridhub_probe_grid_streams")}
+    wait_until(lambda: told() == want, 150, why="the grids' gauges")  # asked for each minute
+    assert hub.metric("gridhub_probe_grids_left_out") == 0
+
+
+def test_grids_in_metrics_are_bounded(make_hub, database):
+    """The district comes first; what is left out is counted."""
+    towns = [{"code": f"qx-{i}", "name": f"{i}街道", "level": 1, "parent": "qx"} for i in range(70)]
+    cameras = [{"id": f"c-{i}", "class": "camera", "grid": f"qx-{i}", "stream": f"rtsp://127.0.0.1:1/{i}"} for i in range(70)]
+    hub = make_hub(broker=False, conf={"probe": PROBE}, grids=[GRIDS[0], *towns], devices=cameras, rules=RULES)
+    hub.wait_metric("gridhub_probe_grids_left_out", 7, 150)
+    told = {name: n for name, n in hub.metrics().items() if name.startswith("gridhub_probe_grid_streams")}
+    assert len(told) == 64 * 4
+    assert sum(n for name, n in told.items() if 'grid="qx",level="0"' in name) == 70
+    assert sum(n for name, n in told.items() if 'level="1"' in name) == 63
 
 
 def test_looks_go_on_while_the_database_is_away(make_eye, rtspd, own_postgres, make_database):
