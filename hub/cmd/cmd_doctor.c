@@ -111,9 +111,9 @@ static int examine(const char *config_path)
 {
 	/* The database before what needs it; what is slow comes last. */
 	static void (*const checks[])(struct doctor *) = {
-		doctor_rules,	   doctor_spool,  doctor_hub,	  doctor_database,
-		doctor_server,	   doctor_schema, doctor_traffic, doctor_alerts,
-		doctor_partitions, doctor_backup, doctor_brokers, doctor_endpoints,
+		doctor_rules,  doctor_spool,   doctor_hub,	 doctor_database, doctor_server,
+		doctor_schema, doctor_traffic, doctor_streams,	 doctor_alerts,	  doctor_partitions,
+		doctor_backup, doctor_brokers, doctor_endpoints,
 	};
 	struct doctor d = {0};
 	struct err e = {0};

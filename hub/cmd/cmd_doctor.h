@@ -40,6 +40,7 @@ void doctor_server(struct doctor *d);
 void doctor_schema(struct doctor *d);
 void doctor_partitions(struct doctor *d);
 void doctor_traffic(struct doctor *d);
+void doctor_streams(struct doctor *d);
 void doctor_alerts(struct doctor *d);
 void doctor_backup(struct doctor *d);
 /* cmd_doctor_net.c */

@@ -255,6 +255,26 @@ void doctor_traffic(struct doctor *d)
 		   (long long)unknown, pg_str(rows, 0, 5));
 }
 
+void doctor_streams(struct doctor *d)
+{
+	struct pg_arg args[] = {PGA_I(d->district_id)};
+	if (!d->district_id || !d->conf->probe.enabled)
+		return;
+	auto_rows struct pg_rows *rows = ask(d, "streams", SQL_DOCTOR_STREAMS, args, 1);
+	int64_t streams = rows ? pg_i64(rows, 0, 0) : 0, apart = rows ? pg_i64(rows, 0, 2) : 0;
+	if (apart)
+		doctor_say(
+			d, DOCTOR_WARN, "streams", "",
+			"register the recorder, too, and give its cameras its id as parent: else "
+			"each has a case of its own when it is gone",
+			"%lld hosts have three cameras or more without a common parent, as %.200s "
+			"(%lld cameras)",
+			(long long)apart, pg_str(rows, 0, 3), (long long)pg_i64(rows, 0, 4));
+	else if (streams)
+		doctor_say(d, DOCTOR_OK, "streams", "", NULL, "%lld at %lld hosts",
+			   (long long)streams, (long long)pg_i64(rows, 0, 1));
+}
+
 /* ---- alerts ---- */
 
 static void put_names(const struct config *c, struct buf *out)

@@ -138,6 +138,22 @@ def test_traffic_and_alerts(make_hub, publisher, database):
     found.has("readings", "fail", "ago")
 
 
+def test_recorders_that_their_cameras_do_not_name(make_hub):
+    """Three cameras or more at a host want one device above them; those of hosts with fewer do not."""
+    def cameras(host, n, parent=None):
+        return [{"id": f"{host}-{i}", "class": "camera", "grid": "qx-yh-1", "stream": f"rtsp://{host}/{i}", "parent": parent}
+                for i in range(n)]
+
+    above = [{"id": f"nvr-{i}", "class": "sensor", "adapter": "hub", "address": f"nvr-{i}", "grid": "qx-yh-1"} for i in range(3)]
+    good = [*above, *cameras("10.0.0.1", 4, "nvr-1"), *cameras("10.0.0.2", 2)]
+    hub = make_hub(grids=GRIDS, devices=good, rules=RULES, broker=False, start=False)
+    assert [(f["status"], f["detail"]) for f in doctor(hub).of("streams")] == [("ok", "6 at 2 hosts")]
+    hub.import_("device", [*good, *cameras("10.0.0.3", 3), *cameras("10.0.0.4", 5, "nvr-1")[1:], *cameras("10.0.0.4", 1, "nvr-2")])
+    (found,) = doctor(hub).of("streams")
+    assert found["status"] == "warn" and "parent" in found["advice"]
+    assert found["detail"] == "2 hosts have three cameras or more without a common parent, as 10.0.0.4:554 (5 cameras)"
+
+
 def test_receivers_disabled_dead_and_failing(make_hub, receiver, database):
     hub = make_hub({"notify": {"default_endpoint": "leader"}}, grids=GRIDS, devices=DEVICES, receiver=receiver,
                    rules=RULES, broker=False)

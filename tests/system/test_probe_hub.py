@@ -102,6 +102,19 @@ def test_a_host_that_is_gone_explains_its_cameras(make_eye, make_rtspd, rtspd, d
     wait_until(lambda: sorted(cases(database)) == [(f"cam-{i}", "offline", True) for i in range(4)], 20)
 
 
+def test_a_recorder_that_is_gone_is_one_case(make_eye, make_rtspd, rtspd, database):
+    """If its cameras name it as their parent."""
+    recorder = {"id": "nvr-1", "class": "sensor", "adapter": "hub", "address": "nvr-1", "grid": "qx-yh-1-1-3"}
+    make_eye([recorder, *(camera(rtspd, i, parent="nvr-1") for i in range(4))])
+    wait_until(all_are(database, "online", 4), 20)
+    rtspd.stop()
+    one = lambda: database.rows("SELECT d.name, c.rule_id, c.recovered_at IS NULL FROM grid_case c JOIN device d ON d.id = c.device_id"
+                                " WHERE c.state <> 9")
+    wait_until(lambda: one() == [("nvr-1", "outage", True)], 60)
+    listed = "SELECT count(*) FROM case_affected a JOIN grid_case c ON c.id = a.case_id WHERE c.rule_id = 'outage'"
+    wait_until(lambda: database.value(listed) == 4, 30)
+
+
 def test_a_black_picture_is_kept_as_evidence(make_eye, rtspd, database, folder):
     hub = make_eye([camera(rtspd, 1), camera(rtspd, 2)])
     wait_until(lambda: database.value("SELECT count(*) FROM device_state WHERE fields ? 'luma_mean'") == 2, 30)
