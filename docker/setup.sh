@@ -6,6 +6,7 @@
 #   setup.sh                 make what is missing; renew certificates that end within 30 days
 #   setup.sh --force         new certificates for all (then: docker compose restart)
 #   setup.sh rotate ROLE     a new password of the database's role hub, owner or report (then: ALTER ROLE; see README.md)
+#   setup.sh rotate mqtt     … of the hub at the broker (then: docker compose restart mosquitto)
 #   setup.sh acl  <FILE      take over the broker's list of `gridhub device export --acl`
 #   setup.sh users <FILE     … and that of `gridhub device export --passwords` (then: docker compose kill -s HUP mosquitto)
 set -euo pipefail
@@ -83,9 +84,13 @@ all() {
 
 case ${1-} in
 rotate)
-	[[ ${2-} =~ ^(hub|owner|report)$ ]] || { echo "setup.sh: rotate hub, owner or report" >&2 && exit 2; }
-	random >"$KEYS/postgres/$2.new"
-	mv "$KEYS/postgres/$2.new" "$KEYS/postgres/$2"
+	case ${2-} in
+	hub | owner | report) file=$KEYS/postgres/$2 ;;
+	mqtt) file=$KEYS/hub/mqtt ;;
+	*) echo "setup.sh: rotate hub, owner, report or mqtt" >&2 && exit 2 ;;
+	esac
+	random >"$file.new"
+	mv "$file.new" "$file"
 	all
 	;;
 acl | users)

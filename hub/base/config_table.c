@@ -220,7 +220,7 @@ static const struct yaml_field broker_fields[] = {
 	{"username", YAML_T_STR, offsetof(struct broker_conf, username), "", 0, 0, NULL,
 	 "Name to log in with; none if the certificate says who the hub is"},
 	{"password_file", YAML_T_STR, offsetof(struct broker_conf, password_file), "", 0, 0, NULL,
-	 "File with the password"},
+	 "File with the password, read anew whenever the hub connects"},
 	{"ca_file", YAML_T_STR, offsetof(struct broker_conf, ca_file), "", 0, 0, NULL,
 	 "PEM of the CA that the broker's certificate is checked against; else the system's"},
 	{"cert_file", YAML_T_STR, offsetof(struct broker_conf, cert_file), "", 0, 0, NULL,

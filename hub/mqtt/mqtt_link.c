@@ -182,6 +182,23 @@ static void on_leave_failed5(void *ctx, MQTTAsync_failureData5 *d)
 
 /* ---- what we tell Paho; the control thread, without the lock ---- */
 
+/* It may have been changed while we were connected. What cannot be read leaves us with the one we
+ * have. */
+static void read_password(struct mqtt_broker *b)
+{
+	char *password = NULL;
+	struct err e = {0};
+	if (!b->conf->password_file)
+		return;
+	if (file_read_secret(b->conf->password_file, &password, &e)) {
+		log_warn("mqtt", KM("password not read anew"), KS("broker", b->conf->name),
+			 KS("why", e.msg));
+		return;
+	}
+	free(b->password);
+	b->password = password;
+}
+
 void mqtt_link_connect(struct mqtt_broker *b)
 {
 	if (MQTTAsync_isConnected(b->handle)) { /* it was subscribing that failed */
@@ -190,6 +207,7 @@ void mqtt_link_connect(struct mqtt_broker *b)
 	}
 	const struct broker_conf *c = b->conf;
 	bool v5 = c->version == 5;
+	read_password(b);
 	MQTTAsync_connectOptions o4 = MQTTAsync_connectOptions_initializer;
 	MQTTAsync_connectOptions o5 = MQTTAsync_connectOptions_initializer5;
 	MQTTAsync_connectOptions o = v5 ? o5 : o4;

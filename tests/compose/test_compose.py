@@ -91,6 +91,13 @@ class Stack:
                 context.wrap_socket(s, server_hostname="localhost") as tls:
             return hashlib.sha256(tls.getpeercert(True)).hexdigest()
 
+    def key(self, path):
+        return self("run", "--rm", "-T", "--entrypoint", "cat", "setup", f"/keys/{path}").stdout.strip()
+
+    def subscribed(self):
+        """How often the hub came to the broker and subscribed."""
+        return self("logs", "--no-color", "--no-log-prefix", "hub").stdout.count("connected and subscribed")
+
     def verified(self):
         """Alerts that the receiver has taken, each with a good signature."""
         return self("--profile", "demo", "logs", "--no-color", "--no-log-prefix", "receiver").stdout.count("签名已验证")
@@ -233,6 +240,18 @@ def test_keys_change_without_downtime(stack):
     stack.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gridhub_hub'")
     wait_until(lambda: stack.hub("health", check=False).returncode == 0, why="the hub with its new password")
     assert stack.number("SELECT count(*) FROM pg_stat_activity WHERE usename = 'gridhub_hub'") > 0
+    # … and at the broker, which takes it at a restart; the hub comes back with the new one, and to its session.
+    subscribed, old = stack.subscribed(), stack.key("hub/mqtt")
+    readings = stack.number("SELECT count(*) FROM reading")
+    stack("run", "--rm", "-T", "setup", "rotate", "mqtt")
+    assert stack.key("hub/mqtt") not in ("", old)
+    stack("restart", "mosquitto")
+    wait_until(lambda: "ot authorized" in stack.publish(BIN, topic(OTHER), {}, check=False).stderr, why="the broker")
+    for _ in range(5):
+        stack.publish(BIN, topic(BIN), {"fill_pct": 98, "overflow": True})
+    wait_until(lambda: stack.subscribed() > subscribed, why="the hub at the broker with its new password")
+    wait_until(lambda: stack.number("SELECT count(*) FROM reading") == readings + 5, why="what came meanwhile")
+    wait_until(lambda: stack.hub("health", check=False).returncode == 0, why="a healthy hub")
 
 
 def test_down_and_up_keep_everything(stack):

@@ -1,5 +1,6 @@
 """Intake: versions, brokers, subscriptions, TLS, reconnects, retained and duplicate messages, back-pressure, PUBACKs."""
 
+import os
 import socket
 import subprocess
 import time
@@ -200,6 +201,32 @@ def test_a_wrong_password_is_said_and_tried_again(start_hub, make_broker, make_p
     hub.wait_part("mqtt", "ok", timeout=40)
     make_publisher(broker, username="device", password="device").publish(topic_of("bin-1"), {"n": 1})
     wait_until(lambda: numbers(database) == [1])
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_the_password_changes_while_the_hub_runs(start_hub, make_broker, make_publisher, folder, database, version):
+    """By a restart of the broker. At a SIGHUP mosquitto 2.0 throws the hub out, forgets what it may read until it is back, and
+    loses what comes meanwhile."""
+    users = write_users(folder, hub="old", device="device")
+    acl = folder / "acl"
+    acl.write_text("user hub\ntopic read city/#\ntopic read $SYS/#\nuser device\ntopic write city/#\n")
+    acl.chmod(0o644)
+    broker = make_broker(f"allow_anonymous false\npassword_file {users}\nacl_file {acl}\n")
+    password = folder / "password"
+    hub = start_hub(lambda conf: conf["mqtt"][0].update(username="hub", version=version,
+                                                        password_file=write_secret(password, "old")), broker=broker)
+    make_publisher(broker, username="device", password="device").publish(topic_of("bin-1"), {"n": 0})
+    write_secret(folder / "password.new", "new")
+    os.replace(folder / "password.new", password)
+    write_users(folder, hub="new", device="device")
+    broker.restart()
+    make_publisher(broker, username="device", password="device").publish_many((topic_of("bin-1"), {"n": n}) for n in range(1, 101))
+    hub.wait_metric("gridhub_mqtt_connects_total", 2, timeout=40)
+    wait_until(lambda: numbers(database) == list(range(101)))
+    password.chmod(0o644)  # a secret that others may read is not taken; the hub has one yet
+    broker.restart()
+    hub.wait_log("level=warn", "password not read anew", "broker=street")
+    hub.wait_metric("gridhub_mqtt_connects_total", 3, timeout=40)
 
 
 # ---- what came before, and what comes twice ----
