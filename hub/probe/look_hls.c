@@ -11,9 +11,6 @@
 #define PIECE_MAX ((size_t)8 << 20) /* of a piece; what is behind it is not looked at */
 #define POLL_MAX_US (2 * TIMES_SEC)
 #define POLL_MIN_US (500 * TIMES_MS)
-/* A playlist that is older has no publisher any more: a new piece is due within 1.5 targets. */
-#define STILL_TARGETS 3
-#define STILL_US (5 * TIMES_SEC)
 
 struct hls {
 	struct look_run *run;
@@ -80,7 +77,7 @@ static int check_list(struct hls *h)
 				 "its playlist has ended");
 	/* A file that is left when its publisher has died; who makes lists anew says no such age.
 	 */
-	if (h->http.age_us > STILL_TARGETS * p->target_us + STILL_US)
+	if (look_playlist_still(p, h->http.age_us))
 		return look_fail(h->run, PROBE_OFFLINE, PROBE_NO_PACKETS, -ENODATA,
 				 "its playlist has not changed for %lld s",
 				 (long long)(h->http.age_us / TIMES_SEC));
@@ -97,6 +94,20 @@ static int read_bytes(struct hls *h, struct slice bytes, struct look_stream *s)
 	return r < 0 ? r : look_stream_flush(s);
 }
 
+/* What an earlier look has seen already. By its bytes, not by its number alone: who makes a
+ * playlist for each that asks counts from the same number each time, and live pieces differ. */
+static int check_piece(struct hls *h, struct slice bytes)
+{
+	struct look_run *run = h->run;
+	int64_t age_us = run->q->piece_age_us + times_mono_us() - run->start_us;
+	run->r->piece = hash64(bytes, (uint64_t)h->now.sequence);
+	if (run->r->piece != run->q->piece || !look_playlist_still(&h->now, age_us))
+		return 0;
+	return look_fail(run, PROBE_OFFLINE, PROBE_NO_PACKETS, -ENODATA,
+			 "its playlist stands still, for %lld s now",
+			 (long long)(age_us / TIMES_SEC));
+}
+
 static int read_piece(struct hls *h, struct look_stream *s)
 {
 	struct err e = {0};
@@ -110,7 +121,8 @@ static int read_piece(struct hls *h, struct look_stream *s)
 	if (!bytes.n)
 		return look_fail(h->run, PROBE_OFFLINE, PROBE_NO_PACKETS, -ENODATA,
 				 "an empty piece");
-	return read_bytes(h, buf_slice(&bytes), s);
+	r = check_piece(h, buf_slice(&bytes));
+	return r ? r : read_bytes(h, buf_slice(&bytes), s);
 }
 
 /* ---- watching ---- */

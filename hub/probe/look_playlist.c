@@ -3,6 +3,9 @@
 #include "times.h"
 
 #define TARGET_S_MAX 60
+/* A new piece is due within 1.5 targets; a server may be late, and a cache between. */
+#define STILL_TARGETS 3
+#define STILL_US (5 * TIMES_SEC)
 
 /* The number of "NAME=123" in an attribute list; -1: none. */
 static int64_t attribute(struct slice list, const char *name)
@@ -89,4 +92,9 @@ int look_playlist_parse(struct slice text, struct look_playlist *ret, struct err
 		return err_set(e, -EINVAL, "a media sequence out of range");
 	*ret = p;
 	return 0;
+}
+
+bool look_playlist_still(const struct look_playlist *p, int64_t age_us)
+{
+	return age_us > STILL_TARGETS * p->target_us + STILL_US;
 }

@@ -17,5 +17,7 @@ struct look_playlist {
 
 /* Slices lie in text. -EINVAL with e: not a playlist. */
 must_check int look_playlist_parse(struct slice text, struct look_playlist *ret, struct err *e);
+/* It has not moved for so long that it has no publisher any more. */
+bool look_playlist_still(const struct look_playlist *p, int64_t age_us);
 
 #endif

@@ -118,7 +118,7 @@ void patrol_looks_gone(void *ctx, const struct patrol_stream *s)
 
 static int ask(struct patrol_looks *l, const struct plan_look *look)
 {
-	const struct patrol_stream *s = patrol_set_find(&l->set, look->id);
+	struct patrol_stream *s = patrol_set_find(&l->set, look->id);
 	struct probe_request q = {.id = look->id,
 				  .depth = look->depth,
 				  .deadline_us = l->conf->probe.deadline_us,
@@ -127,7 +127,7 @@ static int ask(struct patrol_looks *l, const struct plan_look *look)
 	if (look->id == PATROL_CANARY)
 		q.url = l->conf->probe.canary;
 	else if (s)
-		q.url = look->depth == PROBE_WATCH ? s->whole : s->glance;
+		patrol_stream_ask(s, times_mono_us(), &q);
 	if (!q.url)
 		return -ENOENT;
 	int r = mem_grow(&l->asked, &l->asked_cap, l->nasked + 1, ASKED_MAX, sizeof *l->asked);
@@ -251,6 +251,7 @@ static void take_stream(struct patrol_looks *l, struct patrol_stream *s, struct 
 	enum plan_say what = plan_result(l->plan, r, suspect, now, &b, told, l);
 	believe(l, s, &b, now);
 	snprintf(s->detail, sizeof s->detail, "%s", r->detail);
+	patrol_stream_note(s, r, times_mono_us());
 	if (r->state == PROBE_ONLINE && looked)
 		s->shown_us = now;
 	if (what != PLAN_SAY)

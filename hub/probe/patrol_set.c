@@ -65,6 +65,30 @@ struct patrol_stream *patrol_set_find(const struct patrol_set *set, int64_t id)
 	return NULL;
 }
 
+/* ---- a look ---- */
+
+/* Without a substream both are of one playlist. */
+static struct patrol_piece *piece_of(struct patrol_stream *s, enum probe_depth depth)
+{
+	bool whole = depth == PROBE_WATCH && strcmp(s->glance, s->whole) != 0;
+	return &s->piece[whole];
+}
+
+void patrol_stream_ask(struct patrol_stream *s, int64_t mono_us, struct probe_request *q)
+{
+	const struct patrol_piece *p = piece_of(s, q->depth);
+	q->url = q->depth == PROBE_WATCH ? s->whole : s->glance;
+	q->piece = p->hash;
+	q->piece_age_us = p->hash ? mono_us - p->since_us : 0;
+}
+
+void patrol_stream_note(struct patrol_stream *s, const struct probe_result *r, int64_t mono_us)
+{
+	struct patrol_piece *p = piece_of(s, r->depth);
+	if (r->piece && r->piece != p->hash)
+		*p = (struct patrol_piece){r->piece, mono_us};
+}
+
 /* ---- a row ---- */
 
 static int word_of(const char *const *words, const char *word)

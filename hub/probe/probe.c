@@ -63,6 +63,7 @@ static const struct field result_fields[] = {
 	WORD(struct probe_result, cause, probe_cause_words),
 	R(detail, K_TEXT, 1, sizeof(((struct probe_result *)0)->detail)),
 	R(address, K_NAME, 1, sizeof(((struct probe_result *)0)->address)),
+	R(piece, K_HASH, 0, 0),
 };
 
 #define T(member) COMMON(struct probe_times, member, K_I64, 0, 2.0 * DEADLINE_MAX_US)
@@ -106,6 +107,8 @@ static const struct field request_fields[] = {
 	{"deadline_us", K_I64, true, offsetof(struct probe_request, deadline_us), 1, DEADLINE_MAX_US, NULL},
 	COMMON(struct probe_request, watch_us, K_I64, 0, DEADLINE_MAX_US),
 	COMMON(struct probe_request, snapshot, K_BOOL, 0, 1),
+	COMMON(struct probe_request, piece, K_HASH, 0, 0),
+	COMMON(struct probe_request, piece_age_us, K_I64, 0, 9.2e18),
 };
 /* clang-format on */
 

@@ -70,10 +70,12 @@ struct probe_request {
 	int64_t id;	 /* the asker's; comes back with the result */
 	const char *url; /* rtsp, rtsps, http, https, rtmp; may hold user:password@ */
 	enum probe_depth depth;
-	int64_t deadline_us; /* for all of it but the watching; the result is there 100 ms later at
-				most */
-	int64_t watch_us;    /* PROBE_WATCH: how long packets are looked at */
-	bool snapshot;	     /* PROBE_PICTURE and up: with a JPEG */
+	int64_t deadline_us;  /* for all of it but the watching; the result is there 100 ms later at
+				 most */
+	int64_t watch_us;     /* PROBE_WATCH: how long packets are looked at */
+	bool snapshot;	      /* PROBE_PICTURE and up: with a JPEG */
+	uint64_t piece;	      /* HLS: what an earlier look said; 0: nothing to compare with */
+	int64_t piece_age_us; /* since that was said first */
 };
 
 struct probe_times { /* µs since the look began; -1: it did not come so far */
@@ -113,6 +115,8 @@ struct probe_result {
 	enum probe_cause cause;
 	char detail[160]; /* for people, one line; never a password */
 	char address[64]; /* numeric, of the server, with port; "" = never resolved */
+	uint64_t piece;	  /* HLS: hash of the last piece and its number: the same one means that the
+			     playlist has not moved; 0: none */
 	struct probe_times at;
 	struct probe_stream stream;
 	struct probe_picture picture;

@@ -70,6 +70,8 @@ LOOKS = ['{"id":1,"depth":"picture","state":"online","step":"keyframe","cause":"
          '"packets":250,"keyframes":5},"picture":{"mean":127.2,"sd":31,"flat_pct":12,"sharpness":480,"dhash":"00ff00ff00ff00ff",'
          '"cols":2,"rows":2,"blocks":"AAECAw=="},"snapshot":"/9j/4AECA//Z"}',
          '{"id":-9,"depth":"reach","state":"unknown","step":"none","cause":"prober"}',
+         '{"id":2,"depth":"keyframe","state":"offline","step":"session","cause":"no_packets","piece":"0123456789abcdef"}',
+         'q{"id":2,"depth":"keyframe","deadline_us":1,"piece":"0123456789abcdef","piece_age_us":300000000,"url":"http://a/x.m3u8"}',
          'q{"id":1,"depth":"watch","deadline_us":5000000,"watch_us":10000000,"snapshot":true,"url":"rtsp://a:b%40@[::1]:554/1"}']
 
 def write(folder, items):

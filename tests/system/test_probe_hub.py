@@ -90,6 +90,25 @@ def test_a_camera_dies_and_comes_back(make_eye, rtspd, database):
     assert hub.health()["parts"]["probe"]["status"] == "ok"
 
 
+def test_a_playlist_that_stands_still_is_no_picture(make_eye, web_video, database):
+    """Its last piece shows a picture for ever: whoever comes back sees that it is the same one."""
+    paths = ("/live/x.m3u8", "/session.m3u8")
+    hub = make_eye([camera(web_video, i, path) for i, path in enumerate(paths)])
+    wait_until(all_are(database, "online", 2), 40)
+    web_video.held = web_video.second()
+    wait_until(lambda: cases(database) == [("cam-0", "no-picture", True)], 90)
+    wait_until(lambda: database.row("SELECT state, cause, substate FROM stream_now WHERE device = 'cam-0'") == (
+        "offline", "no_packets", "session"), 30)
+    (shown,) = hub.json_lines("stream", "show", "cam-0")
+    assert "stands still" in str(shown), shown
+    looks = hub.metric("gridhub_probe_readings_total")
+    hub.wait_metric("gridhub_probe_readings_total", looks + 5, 60)
+    assert states(database) == {"cam-0": "offline", "cam-1": "online"}  # and so it stays
+    web_video.held = None
+    wait_until(lambda: cases(database) == [("cam-0", "no-picture", False)], 90)
+    wait_until(all_are(database, "online", 2), 30)
+
+
 def test_a_host_that_is_gone_explains_its_cameras(make_eye, make_rtspd, rtspd, database):
     """Each of them is offline because of it, and has one case; those of another host are not touched."""
     other = make_rtspd(clips=servers.camera_clips(), options={"join": "key"}, hosts=2)

@@ -75,6 +75,33 @@ def test_a_playlist_that_stands_still(web_video, make_looks):
     assert (still["state"], still["cause"]) == ("offline", "no_packets"), still
 
 
+def test_the_piece_of_an_earlier_look(web_video, make_looks):
+    """Seen again later than three targets and 5 s, it is nothing that plays; a new one is, also of the same number."""
+    looks = make_looks()
+
+    def again(path, depth, seconds):
+        url = web_video.url(path)
+        before = looks.at([url], deadline=DEADLINE)[url]
+        assert verdict(before) == GOOD, before
+        time.sleep(1.1)  # /live/x.m3u8 has a new one each second
+        more = {"piece": before["piece"], "piece_age_us": int(seconds * 1e6)}
+        return before, looks.at([url], depth=depth, deadline=DEADLINE, watch=1, more=more)[url]
+
+    for depth in ("keyframe", "picture", "watch"):
+        before, still = again("/still.m3u8", depth, 11.5)  # its target is 2 s
+        assert verdict(still) == ("offline", "session", "no_packets", None, None, None), still
+        assert still["piece"] == before["piece"] and "stands still" in still["detail"], still
+    before, soon = again("/still.m3u8", "keyframe", 0.0)
+    assert verdict(soon) == GOOD and soon["piece"] == before["piece"], soon
+    for path in ("/live/x.m3u8", "/session.m3u8"):
+        before, after = again(path, "keyframe", 3600.0)
+        assert verdict(after) == GOOD and after["piece"] != before["piece"], after
+    url = web_video.url("/ended.m3u8")
+    ended = looks.at([url], deadline=DEADLINE)[url]
+    assert (ended["state"], ended["cause"], "piece" in ended) == ("offline", "no_packets", False), ended
+    assert "has ended" in ended["detail"], ended
+
+
 def test_nginx(nginx_video, make_looks, certificate):
     publisher = nginx_video.publish("x")
     looks = make_looks(ca_file=certificate[0])

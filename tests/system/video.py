@@ -138,7 +138,7 @@ class Looks:
         text = open(f"/proc/{self.process.pid}/status").read()
         return tuple(int(re.search(rf"{name}:\s+(\d+)", text)[1]) for name in ("VmRSS", "VmHWM"))
 
-    def _look(self, urls, depth, deadline, watch, patience):
+    def _look(self, urls, depth, deadline, watch, patience, more=()):
         """(url, result) of each, in the order in which they end."""
         left, asked = list(reversed(urls)), {}
         while left or asked:
@@ -147,7 +147,7 @@ class Looks:
                 self.number += 1
                 asked[self.number] = (url, time.monotonic())
                 self._tell({"id": self.number, "url": url, "depth": depth, "deadline_us": int(deadline * 1e6),
-                            "watch_us": int(watch * 1e6)})
+                            "watch_us": int(watch * 1e6), **dict(more)})
             self.ours.settimeout(deadline + watch + patience)
             line = self.ours.recv(1 << 20)
             assert line, f"the worker ended: {self.process.wait()}\n{self.log_path.read_text()[-4000:]}"
@@ -156,9 +156,9 @@ class Looks:
             result["outside_s"] = time.monotonic() - began
             yield url, result
 
-    def at(self, urls, depth="keyframe", deadline=3.0, watch=0.0, patience=60.0):
-        """{url: result}; "outside_s" is what passed here from the request to the answer."""
-        return dict(self._look(list(dict.fromkeys(urls)), depth, deadline, watch, patience))
+    def at(self, urls, depth="keyframe", deadline=3.0, watch=0.0, patience=60.0, more=()):
+        """{url: result}; "outside_s" is what passed here from the request to the answer. more: fields of each request."""
+        return dict(self._look(list(dict.fromkeys(urls)), depth, deadline, watch, patience, more))
 
     def repeat(self, url, times, depth="keyframe", deadline=3.0, patience=60.0):
         """The results of as many looks at one."""

@@ -66,6 +66,9 @@ static void test_playlists(void **state)
 	assert_true(slice_is(p.last, "b.ts"));
 	assert_int_equal(p.sequence, 9);
 	assert_int_equal(p.target_us, 4 * TIMES_SEC);
+	assert_false(look_playlist_still(&p, -1));
+	assert_false(look_playlist_still(&p, 17 * TIMES_SEC));
+	assert_true(look_playlist_still(&p, 17 * TIMES_SEC + 1));
 	assert_false(p.ended || p.encrypted || p.fragmented || p.variant.p);
 	assert_int_equal(look_playlist_parse(slice_of(streams), &p, &e), 0);
 	assert_true(slice_is(p.variant, "small.m3u8"));

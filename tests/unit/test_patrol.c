@@ -143,6 +143,47 @@ static void a_baseline_is_written_now_and_then(void **state)
 	baseline_free(s.baseline);
 }
 
+/* ---- the piece of a playlist ---- */
+
+static void note(struct patrol_stream *s, enum probe_depth depth, uint64_t piece, int64_t at_us)
+{
+	struct probe_result r;
+	probe_result_init(&r);
+	r.depth = depth;
+	r.piece = piece;
+	patrol_stream_note(s, &r, at_us);
+}
+
+static void assert_asked(struct patrol_stream *s, enum probe_depth depth, int64_t at_us,
+			 const char *url, uint64_t piece, int64_t age_us)
+{
+	struct probe_request q = {.depth = depth};
+	patrol_stream_ask(s, at_us, &q);
+	assert_string_equal(q.url, url);
+	assert_true(q.piece == piece);
+	assert_int_equal(q.piece_age_us, age_us);
+}
+
+static void a_piece_is_as_old_as_it_is_known(void **state)
+{
+	(void)state;
+	struct patrol_stream s = {.glance = "http://a/sub.m3u8", .whole = "http://a/main.m3u8"};
+	assert_asked(&s, PROBE_KEYFRAME, 100, s.glance, 0, 0);
+	note(&s, PROBE_KEYFRAME, 7, 100);
+	note(&s, PROBE_PICTURE, 7, 200); /* still the same */
+	note(&s, PROBE_REACH, 0, 250);	 /* no word of it */
+	assert_asked(&s, PROBE_KEYFRAME, 300, s.glance, 7, 200);
+	assert_asked(&s, PROBE_WATCH, 300, s.whole, 0, 0); /* another playlist */
+	note(&s, PROBE_WATCH, 8, 310);
+	assert_asked(&s, PROBE_PICTURE, 320, s.glance, 7, 220);
+	assert_asked(&s, PROBE_WATCH, 320, s.whole, 8, 10);
+	note(&s, PROBE_KEYFRAME, 9, 330); /* it moved */
+	assert_asked(&s, PROBE_KEYFRAME, 335, s.glance, 9, 5);
+	struct patrol_stream one = {.glance = "http://a/x.m3u8", .whole = "http://a/x.m3u8"};
+	note(&one, PROBE_WATCH, 7, 100);
+	assert_asked(&one, PROBE_KEYFRAME, 150, one.whole, 7, 50);
+}
+
 /* ---- a look as a message ---- */
 
 static void a_look_becomes_a_message(void **state)
@@ -183,6 +224,7 @@ int main(void)
 		cmocka_unit_test(what_has_gathered_goes_in_parts_and_in_order),
 		cmocka_unit_test(too_much_is_counted_and_lost),
 		cmocka_unit_test(a_baseline_is_written_now_and_then),
+		cmocka_unit_test(a_piece_is_as_old_as_it_is_known),
 		cmocka_unit_test(a_look_becomes_a_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

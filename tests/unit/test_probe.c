@@ -18,6 +18,7 @@ static void fill(struct probe_result *r)
 	r->step = PROBE_GOT_KEYFRAME;
 	snprintf(r->detail, sizeof r->detail, "“看”, ok\\");
 	snprintf(r->address, sizeof r->address, "[fe80::1%%eth0]:554");
+	r->piece = UINT64_C(0x00ff00ff00ff00ff);
 	r->at = (struct probe_times){0, 100, 200, 300, 400, 500, 600};
 	r->stream = (struct probe_stream){.codec = "h264",
 					  .width = 1920,
@@ -64,6 +65,7 @@ static void a_result_comes_back_as_it_was(void **state)
 	assert_int_equal(b.id, a.id);
 	assert_string_equal(b.detail, a.detail);
 	assert_string_equal(b.address, a.address);
+	assert_true(b.piece == a.piece);
 	assert_memory_equal(&b.at, &a.at, sizeof a.at);
 	assert_true(b.stream.i_per_mb == a.stream.i_per_mb);
 	assert_true(b.stream.p_p50_per_mb == a.stream.p_p50_per_mb);
@@ -151,6 +153,8 @@ static void bad_results_are_refused(void **state)
 		",\"address\":\"a b\"",
 		",\"address\":\"\\u00e9\"",
 		",\"address\":\"0123456789012345678901234567890123456789012345678901234567890123\"",
+		",\"piece\":7",
+		",\"piece\":\"0123456789abcde\"",
 		",\"at_us\":[]",
 		",\"at_us\":{\"total\":-1}",
 		",\"at_us\":{\"total\":1.5}",
@@ -255,7 +259,9 @@ static void a_request_comes_back_as_it_was(void **state)
 				     .depth = PROBE_WATCH,
 				     .deadline_us = 5000000,
 				     .watch_us = 10000000,
-				     .snapshot = true};
+				     .snapshot = true,
+				     .piece = UINT64_MAX,
+				     .piece_age_us = 90 * INT64_C(86400000000)};
 	buf_init(&line, PROBE_LINE_MAX);
 	arena_init(&arena, 8 << 10);
 	probe_request_write(&a, &line);
@@ -267,6 +273,8 @@ static void a_request_comes_back_as_it_was(void **state)
 	assert_int_equal(b.deadline_us, a.deadline_us);
 	assert_int_equal(b.watch_us, a.watch_us);
 	assert_true(b.snapshot);
+	assert_true(b.piece == a.piece);
+	assert_int_equal(b.piece_age_us, a.piece_age_us);
 }
 
 static void bad_requests_are_refused(void **state)
@@ -285,6 +293,9 @@ static void bad_requests_are_refused(void **state)
 		"{\"id\":1,\"url\":\"a\\u0000b\",\"depth\":\"reach\",\"deadline_us\":1}",
 		"{\"id\":1.0,\"url\":\"a\",\"depth\":\"reach\",\"deadline_us\":1}",
 		"{\"id\":1,\"url\":\"a\",\"depth\":\"reach\",\"deadline_us\":1,\"x\":1}",
+		"{\"id\":1,\"url\":\"a\",\"depth\":\"reach\",\"deadline_us\":1,\"piece\":1}",
+		("{\"id\":1,\"url\":\"a\",\"depth\":\"reach\",\"deadline_us\":1,"
+		 "\"piece_age_us\":-1}"),
 		"{\"id\":1,\"url\":\"a\",\"depth\":\"reach\",\"deadline_us\":1,\"snapshot\":1}"};
 	auto_arena struct arena arena;
 	arena_init(&arena, 8 << 10);

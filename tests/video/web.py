@@ -142,7 +142,8 @@ class WebVideo(Listener):
     """http://127.0.0.1:PORT/live/x.flv and /live/x.m3u8 are good; the other paths are what pages() lists.
 
     flv: a file of FLV; segments: files of MPEG-TS, of which the playlist shows three at a time. to: where redirects
-    and foreign segments lead; file: what is not to be opened. requests: [(path, headers as text)].
+    and foreign segments lead; file: what is not to be opened. requests: [(path, headers as text)]. held: the second since
+    the start at which the publisher of /live/x.m3u8 died; None: it lives.
     """
 
     def __init__(self, flv, segments=(), to="http://127.0.0.1:9/", file="/etc/hostname", host="127.0.0.1"):
@@ -151,6 +152,8 @@ class WebVideo(Listener):
         self.to = to
         self.file = str(file)
         self.began = time.monotonic()
+        self.held = None
+        self.asked = itertools.count()
         self.requests = []
         self.random = random.Random(17)
         super().__init__(host)
@@ -367,13 +370,21 @@ class WebVideo(Listener):
         i = int(name[len("seg"):-len(".ts")])
         self.send(connection, self.segments[i % len(self.segments)], "video/mp2t")
 
+    def second(self):
+        return int(time.monotonic() - self.began)
+
     def page_live_x_m3u8(self, connection, _):
         """A new segment each second, somewhat faster than a clock."""
-        self.playlist(connection, self.segments_from(int(time.monotonic() - self.began), "/"))
+        self.playlist(connection, self.segments_from(self.second() if self.held is None else self.held, "/"))
 
     def page_still_m3u8(self, connection, _):
         """Its publisher died: MEDIA-SEQUENCE stands still."""
         self.playlist(connection, self.segments_from(7, "/"))
+
+    def page_session_m3u8(self, connection, _):
+        """Made for each that asks: its number is the same each time, and its segment another."""
+        self.playlist(connection, ["#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:1", "#EXTINF:2,",
+                                   f"/seg{next(self.asked)}.ts"])
 
     def aged(self, connection, seconds):
         stamps = [email.utils.formatdate(time.time() - age, usegmt=True) for age in (0, seconds)]
