@@ -136,14 +136,15 @@ static void put_head(struct buf *b, const struct rule *rule, const struct rule_e
 	buf_puts(b, ok ? "true" : "false");
 }
 
-/* When what came began to be other than what was expected. */
+/* When what came began to be other than what was expected, or a condition first failed. */
 static int64_t first_difference(const struct rule_example *x, const struct example_result *res)
 {
 	size_t n = MIN_OF(res->ncame, (size_t)EXAMPLE_MOVES_MAX), i = 0;
 	while (i < n && i < x->nexpect && rule_example_order(&res->came[i], &x->expect[i]) == 0)
 		i++;
 	int64_t came = i < n ? res->came[i].at_us : INT64_MAX;
-	return i < x->nexpect ? MIN_OF(came, x->expect[i].at_us) : came;
+	int64_t differs = i < x->nexpect ? MIN_OF(came, x->expect[i].at_us) : came;
+	return res->nfaults ? MIN_OF(differs, res->fault.at_us) : differs;
 }
 
 static void count_look(void *ctx, const struct example_look *l)
@@ -172,6 +173,28 @@ static int trace_example(struct rules *alone, const struct rule *rule, const str
 	return rule_example_run(alone, rule, x, trace_look, t, res);
 }
 
+/* "10m bin-1: when: 1:9: divide by zero" */
+static void put_fault(const struct example_fault *f, struct buf *out)
+{
+	char at[TIMES_DURATION_MAX];
+	times_format_duration(MAX_OF(f->at_us, 0), at);
+	buf_printf(out, "%s %s: %s", at, f->device->name, f->why);
+}
+
+/* An error is told for itself: what came may be just what was expected. */
+static void explain_fault(const struct example_result *res, struct buf *text, struct buf *json)
+{
+	auto_buf struct buf fault = {0};
+	if (!res->nfaults)
+		return;
+	buf_init(&fault, 2 * ERR_MAX);
+	put_fault(&res->fault, &fault);
+	buf_printf(text, "    error     %s\n", buf_str(&fault));
+	if (res->nfaults > 1)
+		buf_printf(text, "    … and %zu more errors\n", res->nfaults - 1);
+	put_key_text(json, "error", buf_slice(&fault));
+}
+
 /* Run once more, with somebody who writes down what each look made of it. */
 static int explain(struct rules *alone, const struct rule *rule, const struct rule_example *x,
 		   struct example_result *res, struct buf *text, struct buf *json)
@@ -189,6 +212,7 @@ static int explain(struct rules *alone, const struct rule *rule, const struct ru
 	buf_puts(text, "\n    came      ");
 	put_moves(x, res->came, res->ncame, false, text);
 	buf_putc(text, '\n');
+	explain_fault(res, text, json);
 	if (ends_too_early(x))
 		buf_puts(text, "    time ended at the last reading: set `until`\n");
 	if (t.from)

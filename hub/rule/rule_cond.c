@@ -136,31 +136,42 @@ struct cel_value rule_value(const struct look *l, const struct cel_program *p)
 
 /* ---- answers ---- */
 
-/* Kept until somebody asks; until then further ones are only counted. */
-static void note_fault(const struct look *l, const struct rule *rule, enum cel_fault why)
+void rule_failed(const struct look *l, const struct rule *rule, const struct cel_program *p,
+		 struct cel_value v)
 {
 	metric_add(M_RULE_ERRORS, 1);
+	if (l->s->failed)
+		l->s->failed(l->s->asked_ctx, l, rule, p, v);
+}
+
+/* Kept until somebody asks; until then further ones are only counted. */
+static void note_fault(const struct look *l, const struct rule *rule, const struct cel_program *p,
+		       struct cel_value v)
+{
+	enum cel_fault why = v.type == CEL_ERROR ? (enum cel_fault)v.n : CEL_F_OVERLOAD;
+	rule_failed(l, rule, p, v);
 	if (!l->s->fault[0])
 		snprintf(l->s->fault, sizeof l->s->fault, "rule %s, device %s: %s", rule->id,
 			 l->d->name, cel_fault_texts[why]);
 }
 
-static enum truth answer(const struct look *l, const struct rule *rule, struct cel_value v)
+static enum truth answer(const struct look *l, const struct rule *rule, const struct cel_program *p,
+			 struct cel_value v)
 {
 	if (v.type == CEL_BOOL)
 		return v.b ? YES : NO;
 	if (v.type == CEL_ERROR && v.n == CEL_F_MISSING)
 		metric_add(M_RULE_MISSING, 1);
 	else
-		note_fault(l, rule, v.type == CEL_ERROR ? (enum cel_fault)v.n : CEL_F_OVERLOAD);
+		note_fault(l, rule, p, v);
 	return HOLD;
 }
 
 enum truth rule_truth(const struct look *l, const struct rule *rule, const struct cel_program *p)
 {
 	struct rule_states *s = l->s;
-	enum truth t =
-		answer(l, rule, rule->code->asks ? rule_value(l, p) : cel_eval(s->vm, p, s->slots));
+	enum truth t = answer(l, rule, p,
+			      rule->code->asks ? rule_value(l, p) : cel_eval(s->vm, p, s->slots));
 	if (s->asked)
 		s->asked(s->asked_ctx, l, rule, p, (int)t);
 	return t;

@@ -18,6 +18,7 @@ const struct rule_example *rule_examples(const struct rule *rule, size_t *ret_n)
 
 struct run {
 	const struct rule_example *x;
+	const struct rule *of;
 	const char *rule; /* what the others make of it is their own matter */
 	struct rule_states *s;
 	struct example_result *res;
@@ -28,6 +29,7 @@ struct run {
 	/* since the last look was told */
 	const struct device *asked_for;
 	const char *when, *clear;
+	char fault[ERR_MAX];
 	struct buf values;
 	uint32_t shown[16]; /* slots that stand in values */
 	size_t nshown;
@@ -131,6 +133,45 @@ static void on_asked(void *ctx, const struct look *l, const struct rule *rule,
 		show(run, l->s->set, p, p->slots[i]);
 }
 
+/* Does a condition look at the window that p feeds? */
+static bool looks_at(const struct rules *set, const struct cel_program *cond,
+		     const struct cel_program *p)
+{
+	for (size_t i = 0; cond && i < cond->nslots; i++) {
+		const struct slot_info *info = &set->slots.info[cond->slots[i]];
+		bool sink = info->kind == SLOT_IS_WINDOW || info->kind == SLOT_IS_DEVICES;
+		if (sink && set->sinks[info->of].prog == p)
+			return true;
+	}
+	return false;
+}
+
+static void on_failed(void *ctx, const struct look *l, const struct rule *rule,
+		      const struct cel_program *p, struct cel_value v)
+{
+	struct run *run = ctx;
+	const struct rule_code *code = run->of->code;
+	const struct cel_value error = v.type == CEL_ERROR ? v : CEL_FAIL(CEL_F_OVERLOAD);
+	auto_buf struct buf why = {0};
+	if (rule ? strcmp(rule->id, run->rule) != 0
+		 : !looks_at(l->s->set, code->when, p) && !looks_at(l->s->set, code->clear, p))
+		return;
+	buf_init(&why, ERR_MAX);
+	if (rule)
+		buf_puts(&why, p == rule->code->clear ? "clear: " : "when: ");
+	else
+		buf_printf(&why, "\"%.*s\" in a window: ", (int)MIN_OF(p->text.n, (size_t)80),
+			   p->text.p);
+	cel_explain(p, error, &why);
+	snprintf(run->fault, sizeof run->fault, "%s", buf_str(&why));
+	if (!run->res->nfaults++) {
+		struct example_fault *first = &run->res->fault;
+		first->at_us = l->at_us - run->x->start_us;
+		first->device = l->d;
+		memcpy(first->why, run->fault, sizeof first->why);
+	}
+}
+
 /* ---- what comes of it ---- */
 
 static size_t index_of(const struct run *run, const struct device *d)
@@ -169,9 +210,7 @@ static int keep_phase(void *ctx, const struct rule_saved *saved)
 static int tell_look(struct run *run, int64_t at_us, const struct device *d,
 		     const struct example_step *step)
 {
-	struct err why = {0};
 	int r = rule_states_take_dirty(run->s, keep_phase, run);
-	bool failed = rule_states_fault(run->s, &why);
 	if (run->nshown)
 		buf_putc(&run->values, '}');
 	if (!r && run->look) {
@@ -182,10 +221,11 @@ static int tell_look(struct run *run, int64_t at_us, const struct device *d,
 					    .clear = run->clear,
 					    .values = buf_slice(&run->values),
 					    .phase = run->phases[index_of(run, d)],
-					    .fault = failed ? why.msg : NULL};
+					    .fault = run->fault[0] ? run->fault : NULL};
 		run->look(run->ctx, &look);
 	}
 	forget_why(run);
+	run->fault[0] = 0;
 	return r;
 }
 
@@ -265,13 +305,15 @@ static bool as_expected(const struct rule_example *x, struct example_result *res
 int rule_example_run(struct rules *set, const struct rule *rule, const struct rule_example *x,
 		     example_look_fn look, void *ctx, struct example_result *ret)
 {
-	struct run run = {.x = x, .rule = rule->id, .res = ret, .look = look, .ctx = ctx};
+	struct run run = {
+		.x = x, .of = rule, .rule = rule->id, .res = ret, .look = look, .ctx = ctx};
 	run.s = rule_states_new();
-	ret->ncame = 0;
+	ret->ncame = ret->nfaults = 0;
 	buf_init(&run.values, VALUES_MAX);
 	int r = run.s ? rule_states_use(run.s, set, NULL, NULL) : -ENOMEM;
-	if (!r && look) {
-		run.s->asked = on_asked;
+	if (!r) {
+		run.s->asked = look ? on_asked : NULL;
+		run.s->failed = on_failed;
 		run.s->asked_ctx = &run;
 	}
 	if (!r)
@@ -279,7 +321,7 @@ int rule_example_run(struct rules *set, const struct rule *rule, const struct ru
 	if (!r)
 		r = run_steps(&run);
 	if (!r)
-		ret->good = as_expected(x, ret);
+		ret->good = as_expected(x, ret) && !ret->nfaults;
 	rule_states_free(run.s);
 	buf_done(&run.values);
 	return r;

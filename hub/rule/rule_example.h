@@ -53,13 +53,23 @@ struct example_look {
 	const char *when, *clear; /* what was answered: "true", "false", "held"; NULL: not asked */
 	struct slice values;	  /* what they read beside fields, as JSON: {"avg(x, '10m')":7} */
 	enum rule_phase phase;	  /* of the device's state, afterwards */
-	const char *fault;	  /* the condition failed; NULL: it did not */
+	const char *fault;	  /* why a condition failed; NULL: none did */
 };
 typedef void (*example_look_fn)(void *ctx, const struct example_look *look);
+
+/* A condition that ended in an error, which no example may expect: the rule would be held for it.
+ * A field that is missing is none. */
+struct example_fault {
+	int64_t at_us; /* since the beginning */
+	const struct device *device;
+	char why[ERR_MAX]; /* "when: 1:9: divide by zero" */
+};
 
 struct example_result {
 	struct example_move came[EXAMPLE_MOVES_MAX]; /* in order */
 	size_t ncame;				     /* more than that are only counted */
+	struct example_fault fault;		     /* the first one */
+	size_t nfaults;
 	bool good;
 };
 

@@ -23,6 +23,9 @@ enum truth { NO, YES, HOLD };
 enum truth rule_truth(const struct look *l, const struct rule *rule, const struct cel_program *p);
 /* The value of p; slots that are no fields are filled as it asks for them. */
 struct cel_value rule_value(const struct look *l, const struct cel_program *p);
+/* An evaluation of p failed: it is counted, and told. rule NULL: p feeds a window. */
+void rule_failed(const struct look *l, const struct rule *rule, const struct cel_program *p,
+		 struct cel_value v);
 /* What was filled for l, or another device or time, goes. */
 void rule_unfill(struct rule_states *s);
 /* May it recover? Without `clear` that is the same as `when` being false. */

@@ -337,7 +337,7 @@ int memory_feed(struct rule_states *s, struct device_rec *rec, const struct devi
 		const struct rule_sink *k = &s->set->sinks[m->fed[i]];
 		struct cel_value v = k->prog ? rule_value(&l, k->prog) : s->slots[k->fields[0]];
 		if (v.type == CEL_ERROR && v.n != CEL_F_MISSING)
-			metric_add(M_RULE_ERRORS, 1);
+			rule_failed(&l, NULL, k->prog, v);
 		int one = feed_one(s, rec, d, m->fed[i], v, at_us);
 		r = r ? r : one;
 	}

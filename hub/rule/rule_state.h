@@ -61,6 +61,10 @@ struct grid_table {
 struct look;
 typedef void (*rule_asked_fn)(void *ctx, const struct look *l, const struct rule *rule,
 			      const struct cel_program *p, int answer);
+/* Told of every evaluation that ended in an error `v` (a missing field is none), or in no bool.
+ * rule NULL: it was of what goes into a window. */
+typedef void (*rule_failed_fn)(void *ctx, const struct look *l, const struct rule *rule,
+			       const struct cel_program *p, struct cel_value v);
 
 struct rule_states {
 	struct rules *set;
@@ -91,8 +95,9 @@ struct rule_states {
 	struct grid_table grids;
 	struct silence *silence;
 	struct rule_memory memory;
-	rule_asked_fn asked; /* NULL: nobody wants to know */
-	void *asked_ctx;
+	rule_asked_fn asked;   /* NULL: nobody wants to know */
+	rule_failed_fn failed; /* NULL, too */
+	void *asked_ctx;       /* of both */
 	char fault[256]; /* the first evaluation that failed since rule_states_fault was asked */
 };
 

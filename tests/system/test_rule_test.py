@@ -86,6 +86,22 @@ def test_a_condition_that_fails_says_why(packs):
     assert look["phase"] == "pending" and look["when"] == "held" and "no such overload" in look["fault"] and "no such overload" in done.stderr
 
 
+def test_an_error_is_not_taken_for_nothing(packs):
+    """A condition that cannot be answered opens nothing; an example that expects nothing fails for it all the same."""
+    text = RULES.replace("fill_pct >= 85.0", "fill_pct / dyn('x') > 1").replace("[open 20m, recover 25m]", "[]")
+    done = rule("test", packs(text))
+    example, last = done.lines
+    assert done.returncode == 1 and last["failed"] == 1 and example["ok"] is False and example["came"] == []
+    assert example["error"] == "0 device: when: 1:10: no such overload (operands of a wrong type)"
+    assert [look["fault"] for look in example["looks"]] == 3 * ["when: 1:10: no such overload (operands of a wrong type)"]
+    assert "error     0 device: when: 1:10: no such overload (operands of a wrong type)" in done.stderr and "and 2 more errors" in done.stderr
+    tap = rule("test", "--tap", packs(text)).stdout
+    assert tap.startswith("not ok 1") and "#     error     0 device: when: 1:10: no such overload (operands of a wrong type)" in tap
+    text = RULES.replace("fill_pct >= 85.0", "fill_pct >= 85.0 && temp_c > 3.0").replace("[open 20m, recover 25m]", "[]")
+    done = rule("test", packs(text))  # a field that is missing is no error
+    assert done.returncode == 0 and done.lines[0]["ok"] is True
+
+
 def test_what_a_condition_saw_beside_fields_is_told(packs):
     text = RULES.replace("fill_pct >= 85.0", "avg(fill_pct, '30m') >= 85.0 && (!has(prev.fill_pct) || prev.fill_pct > 1.0)")
     done = rule("test", packs(text.replace("recover 25m", "")))

@@ -299,7 +299,8 @@ static void each_look_is_told(void **state)
 	const struct rule_example *x = rule_examples(rules_at(f.set, 0), &n);
 	assert_int_equal(rules_alone(f.set, rules_at(f.set, 0), &alone), 0);
 	assert_int_equal(rule_example_run(alone, rules_at(f.set, 0), x, see, &seen, &res), 0);
-	assert_true(res.good);
+	assert_false(res.good); /* it came as expected, but for an error */
+	assert_int_equal(res.nfaults, 1);
 	char want[512];
 	snprintf(
 		want, sizeof want,
@@ -308,6 +309,54 @@ static void each_look_is_told(void **state)
 	assert_string_equal(seen.text, want);
 	rules_unref(alone);
 	folder_done(&f);
+}
+
+static void an_error_fails_the_example(void **state)
+{
+	static const struct {
+		const char *conditions, *readings, *expect, *why;
+		int64_t at_us;
+		size_t n;
+	} cases[] = {
+		{"when: dyn(fill_pct) > 'x'", "[0: {fill_pct: 9}, 5m: {fill_pct: 8}]", "[]",
+		 "when: 1:15: no such overload (operands of a wrong type)", 0, 2},
+		{"when: fill_pct / count > 3",
+		 "[0: {fill_pct: 9, count: 1}, 5m: {fill_pct: 8, count: 0}]", "[open 0m]",
+		 "when: 1:10: divide by zero", 5 * TIMES_MIN, 1},
+		{"when: fill_pct > 3\n    clear: 1 / count > 0",
+		 "[0: {fill_pct: 1, count: 1}, 3m: {fill_pct: 9, count: 0}, 5m: {fill_pct: 1, "
+		 "count: 0}]",
+		 "[open 3m]", "clear: 1:3: divide by zero", 5 * TIMES_MIN, 1},
+		{"when: count(8 / count > 1, '1h') > 3", "[0: {count: 0}]", "[]",
+		 "\"8 / count > 1\" in a window: 1:3: divide by zero", 0, 1},
+		{"when: fill_pct", "[0: {fill_pct: true}, 1m: {fill_pct: 8}]", "[open 0m]",
+		 "when: 1:1: no such overload (operands of a wrong type)", TIMES_MIN, 1},
+		{"when: fill_pct / count > 30 || other > 3", "[0: {fill_pct: 9}, 5m: {count: 8}]",
+		 "[]", NULL, 0, 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct folder f;
+		struct example_result res;
+		size_t n;
+		char text[1024];
+		snprintf(text, sizeof text,
+			 "rules:\n  - id: a\n    %s\n" KIND
+			 "      - readings: %s\n        expect: %s\n",
+			 cases[i].conditions, cases[i].readings, cases[i].expect);
+		load_loose(&f, text);
+		const struct rule *rule = rules_at(f.set, 0);
+		assert_int_equal(
+			rule_example_run(f.set, rule, rule_examples(rule, &n), NULL, NULL, &res),
+			0);
+		assert_int_equal(res.nfaults, cases[i].n);
+		assert_int_equal(res.good, !cases[i].n);
+		if (cases[i].why) {
+			assert_string_equal(res.fault.why, cases[i].why);
+			assert_int_equal(res.fault.at_us, cases[i].at_us);
+		}
+		folder_done(&f);
+	}
 }
 
 /* What the other rules see and remember changes nothing for this one. */
@@ -454,6 +503,7 @@ int main(void)
 		cmocka_unit_test(a_reading_behind_a_newer_one_is_late),
 		cmocka_unit_test(values_are_what_a_device_would_send),
 		cmocka_unit_test(each_look_is_told),
+		cmocka_unit_test(an_error_fails_the_example),
 		cmocka_unit_test(alone_or_among_all_it_comes_to_the_same),
 		cmocka_unit_test(faults_name_their_places),
 		cmocka_unit_test(expectations_name_their_places),
