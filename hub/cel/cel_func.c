@@ -58,7 +58,7 @@ struct cel_value cel_match(struct cel_room *room, const struct cel_regex *re, st
 	int r = cel_regex_match(re, text, max, &taken, &found);
 	if (!cel_charge(room, r && !last ? MIN_OF(taken, max) : taken))
 		return CEL_FAIL(room->why);
-	return r ? CEL_FAIL(CEL_F_REGEX) : CEL_OF_BOOL(found);
+	return r ? CEL_FAIL(CEL_F_REGEX_STEPS) : CEL_OF_BOOL(found);
 }
 
 /* With a pattern that is not known before; constant ones are compiled with the condition. */
@@ -68,8 +68,11 @@ static struct cel_value fn_matches(struct cel_room *room, const struct cel_value
 	struct cel_regex *re;
 	size_t at;
 	char why[128];
-	if (!cel_charge(room, CEL_PATTERN_STEPS) || cel_regex_new(cel_text(a[1]), &at, why, &re))
-		return CEL_FAIL(CEL_F_REGEX);
+	if (!cel_charge(room, CEL_PATTERN_STEPS))
+		return CEL_FAIL(room->why);
+	int r = cel_regex_new(cel_text(a[1]), &at, why, &re);
+	if (r)
+		return CEL_FAIL(r == -ENOMEM ? CEL_F_MEMORY : CEL_F_REGEX);
 	struct cel_value v = cel_match(room, re, cel_text(a[0]));
 	cel_regex_free(re);
 	return v;

@@ -52,6 +52,7 @@ enum cel_fault {
 	CEL_F_CONVERT,
 	CEL_F_UTF8,
 	CEL_F_REGEX,
+	CEL_F_REGEX_STEPS, /* the limit of one match */
 	CEL_F_ZONE,
 	CEL_F_STEPS,  /* ended: the limit on steps */
 	CEL_F_MEMORY, /* ended: the limit on memory */
