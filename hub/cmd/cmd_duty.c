@@ -3,7 +3,6 @@
 
 #include "cmd_registry.h"
 #include "duty.h"
-#include "rule.h"
 #include "times.h"
 
 static const char help_load[] =
@@ -86,11 +85,13 @@ static int verb_load(int argc, char **argv)
 }
 
 static int print_list(const struct options *p, const struct config *c, struct pg *pg,
-		      int64_t district, const struct rules *rules)
+		      int64_t district)
 {
 	auto_buf struct buf holidays;
-	buf_init(&holidays, 256);
-	duty_holidays(rules_calendar(rules), c->time_zone, p->at_us, &holidays);
+	buf_init(&holidays, CMD_HOLIDAYS_MAX);
+	int r = cmd_holidays(c, p->at_us, &holidays);
+	if (r)
+		return r;
 	struct pg_arg args[] = {PGA_I(district), cmd_text_or_null(p->grid), PGA_I(p->at_us),
 				PGA_STR(c->time_zone), PGA_S(buf_slice(&holidays))};
 	return cmd_print_rows(pg, SQL_DUTY_LIST, args, COUNT_OF(args));
@@ -102,26 +103,12 @@ static int verb_list(int argc, char **argv)
 	auto_pg struct pg *pg = NULL;
 	struct options p = {.at_us = times_now_us()};
 	const char *config = NULL;
-	struct rules *rules = NULL;
-	struct rule_report report;
 	int64_t district = 0;
 	int r = cmd_parse(&takes_list, argc, argv, &p, &config);
 	if (r >= 0)
 		return r;
 	r = cmd_open_district(config, &c, &pg, &district);
-	if (r)
-		return r;
-	rule_report_init(&report);
-	if (rules_load(c->rules.dir, &report, &rules)) {
-		fprintf(stderr, "%sgridhub: the rules cannot be read, so holidays are not known\n",
-			buf_str(&report.errors));
-		r = CMD_FAILED;
-	} else {
-		r = print_list(&p, c, pg, district, rules);
-	}
-	rule_report_done(&report);
-	rules_unref(rules);
-	return r;
+	return r ? r : print_list(&p, c, pg, district);
 }
 
 int cmd_duty(int argc, char **argv)

@@ -3,9 +3,11 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include "duty.h"
 #include "import_store.h"
 #include "json.h"
 #include "migrate.h"
+#include "rule.h"
 #include "times.h"
 
 #define WARNINGS_MAX 10
@@ -33,6 +35,23 @@ void cmd_session_close(struct cmd_session *s)
 {
 	pg_close(s->pg);
 	config_free(s->conf);
+}
+
+int cmd_holidays(const struct config *c, int64_t at_us, struct buf *out)
+{
+	struct rules *rules = NULL;
+	struct rule_report report;
+	int rc = CMD_OK;
+	rule_report_init(&report);
+	if (rules_load(c->rules.dir, &report, &rules)) {
+		fprintf(stderr, "%sgridhub: the rules cannot be read, so holidays are not known\n",
+			buf_str(&report.errors));
+		rc = CMD_FAILED;
+	}
+	duty_holidays(rules ? rules_calendar(rules) : NULL, c->time_zone, at_us, out);
+	rule_report_done(&report);
+	rules_unref(rules);
+	return rc;
 }
 
 /* As cmd_open_district, with time for large statements. */

@@ -16,6 +16,10 @@ struct cmd_session {
 };
 void cmd_session_close(struct cmd_session *s); /* safe on a zeroed struct */
 #define auto_session auto_call(cmd_session_close)
+#define CMD_HOLIDAYS_MAX 256
+/* The holidays at hand at that time (see duty_holidays). CMD_FAILED, told: the rules cannot be
+ * read; then there are none. */
+int cmd_holidays(const struct config *c, int64_t at_us, struct buf *out);
 /* `import FILE …` */
 int cmd_import(const struct import_kind *kind, int argc, char **argv);
 /* The first column of each row is JSON and makes a line; the second, if there is one, is bytes put

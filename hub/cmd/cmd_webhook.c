@@ -136,7 +136,11 @@ static const struct cmd_takes retry_verb = {
 		"Put dead letters back: they are sent at once, by the schedule from its start, "
 		"under the "
 		"same message id.\n"
-		"Prints each as a JSON line. Exit status 1 if there was none.\n\n"
+		"What died because no grid named an endpoint goes to who is told of its grid now, "
+		"or to notify.default_endpoint;\n"
+		"while there is still neither it stays dead, and is counted.\n"
+		"Prints each that was put back as a JSON line. Exit status 1 if there was "
+		"none.\n\n"
 		"  --endpoint NAME            of this endpoint\n"
 		"  --case ID                  about this case, alone or among others\n"
 		"  --since TIME, --until TIME died within that time (RFC 3339); all that is given "
@@ -162,13 +166,37 @@ static int put_ids(const struct options *o, struct buf *ids)
 	return ids->failed ? cmd_usage(retry_verb.name, "too many ids") : CMD_OK;
 }
 
+/* A row that is null is one that still has nowhere to go. */
+static int put_back(struct cmd_session *s, const struct pg_arg *args, size_t nargs)
+{
+	struct err e = {0};
+	size_t n = 0, left = 0;
+	auto_rows struct pg_rows *rows = NULL;
+	if (pg_query(s->pg, SQL_WEBHOOK_RETRY, args, nargs, &e, &rows))
+		return cmd_fail(&e);
+	for (size_t i = 0; i < pg_count(rows); i++) {
+		bool nowhere = pg_null(rows, i, 0);
+		left += nowhere;
+		n += !nowhere;
+		if (!nowhere)
+			puts(pg_str(rows, i, 0));
+	}
+	fprintf(stderr, "gridhub: %zu dead letter%s put back\n", n, n == 1 ? "" : "s");
+	if (left)
+		fprintf(stderr,
+			"gridhub: %zu left dead, for no grid up to the root names an endpoint: "
+			"give the grids one or a duty, or set notify.default_endpoint\n",
+			left);
+	return n ? CMD_OK : CMD_FAILED;
+}
+
 static int verb_retry(int argc, char **argv)
 {
 	struct options o;
 	auto_session struct cmd_session s = {0};
-	auto_buf struct buf ids;
-	size_t n = 0;
+	auto_buf struct buf ids, holidays;
 	buf_init(&ids, IDS_MAX);
+	buf_init(&holidays, CMD_HOLIDAYS_MAX);
 	int rc = parse(&retry_verb, argc, argv, &o);
 	if (rc >= 0)
 		return rc;
@@ -181,17 +209,17 @@ static int verb_retry(int argc, char **argv)
 		rc = session_open(o.config, &s);
 	if (rc)
 		return rc;
+	(void)cmd_holidays(s.conf, times_now_us(), &holidays); /* bad rules hold no alert back */
 	struct pg_arg args[] = {PGA_I(s.district),
 				o.nargs ? PGA_S(buf_slice(&ids)) : PGA_NULL,
 				o.endpoint ? PGA_STR(o.endpoint) : PGA_NULL,
 				cmd_number_or_null(o.case_id),
 				cmd_number_or_null(o.since_us),
-				cmd_number_or_null(o.until_us)};
-	rc = print_rows(&s, SQL_WEBHOOK_RETRY, args, COUNT_OF(args), &n);
-	if (rc)
-		return rc;
-	fprintf(stderr, "gridhub: %zu dead letter%s put back\n", n, n == 1 ? "" : "s");
-	return n ? CMD_OK : CMD_FAILED;
+				cmd_number_or_null(o.until_us),
+				PGA_STR(s.conf->time_zone),
+				PGA_S(buf_slice(&holidays)),
+				cmd_text_or_null(s.conf->notify.default_endpoint)};
+	return put_back(&s, args, COUNT_OF(args));
 }
 
 /* ---- enable ---- */

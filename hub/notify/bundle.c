@@ -56,7 +56,8 @@ static int64_t group_due(const struct bundle_item *it, const struct bundle_conf 
 	return MAX_OF(first, last + MIN_OF(wait, conf->interval_us));
 }
 
-/* The time until which it waits; 0: it goes. */
+/* The time until which it waits; 0: it goes. A silence may be ended, and a shift be over, before
+ * their time: those are looked at again meanwhile. */
 static int64_t waits_until(const struct bundle_item *it, const struct bundle_conf *conf)
 {
 	if (it->after_us)
@@ -66,7 +67,7 @@ static int64_t waits_until(const struct bundle_item *it, const struct bundle_con
 	if (!it->endpoint.p)
 		return 0;
 	if (it->quiet_until_us && it->severity != SEVERITY_URGENT)
-		return it->quiet_until_us;
+		return MIN_OF(it->quiet_until_us, conf->now_us + LOOK_AGAIN_MAX);
 	if (it->case_outstanding)
 		return look_again(it, conf->now_us);
 	if (conf->wait_us == 0 || it->alone)

@@ -376,6 +376,8 @@ static int put_roster(struct reader *r, struct pg *pg, int64_t district, struct 
 	for (size_t i = 0; !rc && i < COUNT_OF(parts); i++)
 		rc = put_part(r, pg, district, i, e);
 	if (!rc)
+		rc = pg_query(pg, SQL_DUTY_WAKE, args, COUNT_OF(args), e, NULL);
+	if (!rc)
 		return pg_commit(pg, e);
 	pg_rollback(pg);
 	return rc;

@@ -32,7 +32,8 @@ struct duty_counts {
 
 /*
  * Read the file, check it against the configuration's endpoints, and replace people, duties and
- * absences of the district by it, in one transaction. Every fault is handed to fault() as
+ * absences of the district by it, and have all that waits to be told looked at again, in one
+ * transaction. Every fault is handed to fault() as
  * "file:line:col: text", and then nothing is changed: -EINVAL; else errors of pg_query.
  */
 must_check int duty_load(const char *path, const struct config *conf, struct pg *pg,

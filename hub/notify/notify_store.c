@@ -282,11 +282,11 @@ int notify_store_gauges(struct notify_store *s, int64_t span_us, struct slice fa
 	struct pg_arg args[] = {PGA_I(s->district), PGA_I(span_us), PGA_S(failing)};
 	struct pg_arg failing_args[] = {args[0], args[2]};
 	int rc = notify_store_query(s, SQL_NOTIFY_CLOCK, args, 1, e, NULL);
-	if (!rc)
-		rc = notify_store_query(s, SQL_NOTIFY_EXPIRE, args, COUNT_OF(args), e, NULL);
-	if (!rc)
+	if (!rc) /* first: what can go to another endpoint does not die */
 		rc = notify_store_query(s, SQL_NOTIFY_FALL_BACK, failing_args,
 					COUNT_OF(failing_args), e, NULL);
+	if (!rc)
+		rc = notify_store_query(s, SQL_NOTIFY_EXPIRE, args, COUNT_OF(args), e, NULL);
 	if (!rc)
 		rc = notify_store_query(s, SQL_NOTIFY_GAUGES, args, 1, e, &rows);
 	if (rc)

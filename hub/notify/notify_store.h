@@ -51,9 +51,9 @@ must_check int notify_store_record(struct notify_store *s, struct notify_job *co
 				   struct err *e, size_t *ret_n);
 must_check int notify_store_release(struct notify_store *s, struct notify_job *const *jobs,
 				    size_t n, struct err *e);
-/* Also declares dead what has waited span_us for a disabled endpoint, or for one of `failing`
- * (array literal), whose alerts are not tried one by one; those go to a person's next endpoint, if
- * there is one. */
+/* Also sends what waits for a disabled endpoint, or for one of `failing` (array literal), whose
+ * alerts are not tried one by one, to the person's next endpoint, if there is one, and declares
+ * dead what has waited span_us for one of them. */
 must_check int notify_store_gauges(struct notify_store *s, int64_t span_us, struct slice failing,
 				   struct err *e, struct notify_gauges *ret);
 

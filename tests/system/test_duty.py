@@ -1,6 +1,7 @@
 """The command lines of rosters and silences: what they take, refuse, and what then holds."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -182,6 +183,25 @@ def test_the_end_of_a_silence_tells_what_still_holds(hub, database, receiver):
     assert receiver.accepted == []
     silence(hub, "end", number, "--by", "ops")
     assert len(receiver.wait(1)) == 1
+
+
+def test_a_new_roster_tells_what_waits_for_quiet_hours(hub, database, receiver):
+    now = datetime.now(timezone(timedelta(hours=8)))
+    quiet = f"{now - timedelta(hours=2):%H:%M}-{now + timedelta(hours=2):%H:%M}"
+    load(hub, "people:\n  - {name: 张伟, endpoints: [leader], quiet: \"" + quiet + "\"}\n"
+         "duties:\n  - {grid: qx-yh-1-1-3, person: 张伟}\n")
+    hub.start()
+    database.rows("INSERT INTO owed (district_id, case_id, device_id, rule_id, grid_id, kind, severity, event, endpoint, alert) "
+                  "SELECT district_id, 1, 1, 'r', id, 'k', 1, 'case.opened', 'leader', '{\"case\": {\"id\": 1}, \"text\": \"x\"}' "
+                  "FROM grid WHERE code = 'qx-yh-1-1-3'")
+    wait_until(lambda: database.value("SELECT count(*) FROM owed WHERE due_at > now() + interval '50 seconds'") == 1)
+    assert load(hub, "people: []\nduties: [{grid: nowhere, person: X}]\n", check=False).returncode == 1
+    assert database.value("SELECT count(*) FROM owed WHERE due_at > now()") == 1  # a roster with a fault wakes nothing
+    assert receiver.accepted == []
+    load(hub, "people:\n  - {name: 陈静, endpoints: [second]}\nduties:\n  - {grid: qx-yh-1-1-3, person: 陈静}\n")
+    assert len(receiver.wait(1)) == 1
+    assert database.value("SELECT count(*) FROM owed") == 0
+    wait_until(lambda: database.value("SELECT endpoint FROM delivery") == "second")
 
 
 @pytest.mark.parametrize("quiet", ["22:00-22:00", "00:00-24:00"])

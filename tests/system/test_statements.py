@@ -72,6 +72,36 @@ def test_a_later_alert_waits_for_one_for_which_there_was_no_room(db):
     assert owed(Session(db), 1) == [(7, "case.recovered", True)]
 
 
+def test_who_goes_on_to_the_next_endpoint(db):
+    db.rows("INSERT INTO endpoint_state VALUES (1, 'gone', now(), '410'), (1, 'gone2', now(), '410')")
+    rows = [  # endpoint, fallback, due, lease, goes to
+        ("gone", "{ok}", "now() + interval '1 hour'", None, "ok"),
+        ("gone", "{ok}", "now() - interval '4 days'", "old", "ok"),
+        ("gone", "{ok}", "now() + interval '1 second'", "held", "gone"),  # is being sent
+        ("gone", "{gone2,ok}", "now()", None, "gone2"),  # and on from there, the next time
+        ("gone", "{gone2}", "now()", None, "gone"),  # nobody is left
+        ("gone", "{}", "now()", None, "gone"),
+        ("fails", "{ok}", "now() - interval '2 minutes'", None, "ok"),
+        ("fails", "{ok}", "now() - interval '30 seconds'", None, "fails"),
+        ("fails", "{gone}", "now() - interval '2 minutes'", None, "fails"),  # it may come back, that one not
+        ("ok", "{fails}", "now() - interval '2 minutes'", None, "ok"),
+    ]
+    for endpoint, fallback, due, lease, _ in rows:
+        db.rows("INSERT INTO outbox (district_id, case_id, endpoint, fallback, event, alert, attempts, lease, next_at) "
+                f"VALUES (1, 1, %s, %s, 'case.opened', '{{}}', 2, %s, {due})", endpoint, fallback, lease)
+    before = db.rows("SELECT message_id FROM outbox ORDER BY id")
+    session = Session(db)
+    session.run("notify_fall_back", 1, "{fails}", types=("integer", "text[]"))
+    after = db.rows("SELECT message_id, endpoint, attempts, lease, next_at <= now() FROM outbox ORDER BY id")
+    assert [r[1] for r in after] == [r[4] for r in rows]
+    assert [r[:1] for r in after] == before
+    for row, (endpoint, _, _, lease, to) in zip(after, rows):
+        assert (row[2], row[3]) == ((2, lease) if to == endpoint else (0, None))
+        assert to == endpoint or row[4]
+    session.run("notify_fall_back", 1, "{}")
+    assert db.rows("SELECT endpoint, fallback FROM outbox ORDER BY id OFFSET 3 LIMIT 1") == [("ok", [])]
+
+
 def anomaly(session, device, batch, *, fired=True, recovered_us=0, outage=False, rule="r"):
     """A batch of one; what store_case returns: opened, folded, recovered, owed, held."""
     alert = {"case": {"kind": "k", "rule": rule, "title": "t"}}
