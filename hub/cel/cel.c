@@ -24,17 +24,17 @@ static int compile_into(struct cel_program *prog, struct slice text, const struc
 			struct cel_diag *diag)
 {
 	auto_arena struct arena tree;
-	struct cel_node *root;
+	struct cel_node *root = NULL; /* stays so if the text cannot be parsed */
 	arena_init(&tree, 1024 * CEL_TEXT_MAX);
 	prog->text = arena_copy(&prog->arena, text);
 	if (!prog->text.p)
 		return -ENOMEM;
-	int r = cel_parse(prog->text, &tree, diag, &root);
+	int check = 0, r = cel_parse(prog->text, &tree, diag, &root);
 	if (!r)
 		r = cel_generate(prog, root, names, diag);
-	if (!r && names->type && !names->lenient)
-		r = cel_check(prog->text, root, names->wanted, diag);
-	return r;
+	if (names->type && !names->lenient && (!r || (r == -EINVAL && names->also)) && root)
+		check = cel_check(prog->text, root, names, r ? NULL : diag);
+	return r ? r : check;
 }
 
 int cel_compile(struct slice text, const struct cel_names *names, struct cel_diag *diag,

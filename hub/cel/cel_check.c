@@ -6,8 +6,9 @@
 
 struct check {
 	struct slice text;
-	struct cel_diag *diag;
-	int err; /* sticky: the first fault */
+	const struct cel_names *names;
+	struct cel_diag *diag; /* of the first fault; NULL: there is one already */
+	int err;	       /* sticky: the first fault */
 };
 
 static uint32_t types_of(struct check *c, const struct cel_node *n);
@@ -29,13 +30,25 @@ static const char *words(uint32_t set, char out[static WORDS_MAX])
 	return out;
 }
 
+/* The first fault is the diagnosis; the others are for whoever wants to know of them. */
+static void tell(struct check *c, const struct cel_diag *d)
+{
+	if (c->diag)
+		*c->diag = *d;
+	else if (c->names->also)
+		c->names->also(c->names->ctx, d);
+	c->diag = NULL;
+	c->err = -EINVAL;
+}
+
 static void refuse(struct check *c, size_t at, const char *what, const char *verb, uint32_t a,
 		   const char *link, uint32_t b)
 {
 	char one[WORDS_MAX], two[WORDS_MAX];
-	if (!c->err)
-		c->err = cel_diagnose(c->diag, c->text, at, "%s %s %s%s %s", what, verb,
-				      words(a, one), link, words(b, two));
+	struct cel_diag d;
+	cel_diagnose(&d, c->text, at, "%s %s %s%s %s", what, verb, words(a, one), link,
+		     words(b, two));
+	tell(c, &d);
 }
 
 /* The operand n of `what` must be able to be one of `may`. Returns what it can be. */
@@ -97,7 +110,7 @@ static uint32_t binary(struct check *c, const struct cel_node *n, enum cel_op op
 			gives |= overloads[i].gives;
 	if (!gives)
 		refuse(c, n->at, what, "does not take", a, " and", b);
-	return gives;
+	return gives ? gives : CEL_ANY; /* one fault is told once */
 }
 
 static uint32_t operator_types(struct check *c, const struct cel_node *n)
@@ -112,7 +125,8 @@ static uint32_t operator_types(struct check *c, const struct cel_node *n)
 		return binary(c, n, n->op, signs[n->op]);
 	if (n->op == OP_SUB) {
 		uint32_t may = CEL_BIT(CEL_INT) | CEL_BIT(CEL_DOUBLE);
-		return want(c, n->kids[0], may, signs[OP_SUB]) & may;
+		uint32_t got = want(c, n->kids[0], may, signs[OP_SUB]) & may;
+		return got ? got : CEL_ANY;
 	}
 	for (size_t i = 0; i < n->nkids; i++)
 		want(c, n->kids[i], CEL_BIT(CEL_BOOL), signs[n->op]);
@@ -128,6 +142,8 @@ static uint32_t call_types(struct check *c, const struct cel_node *n)
 	if (f < 0)
 		return CEL_ANY;
 	snprintf(what, sizeof what, "%s()", cel_funcs[f].name);
+	if (n->nkids < cel_funcs[f].min || n->nkids > cel_funcs[f].max)
+		return CEL_ANY; /* refused for that */
 	for (size_t i = 0; i < n->nkids; i++)
 		want(c, n->kids[i], cel_funcs[f].takes[i], what);
 	return cel_funcs[f].gives;
@@ -186,6 +202,7 @@ static void no_member(struct check *c, const struct cel_node *map, size_t at, st
 	struct slice of = cel_node_text(map, c->text);
 	const char *near = nearest_member(map->members, name);
 	auto_buf struct buf hint;
+	struct cel_diag d;
 	buf_init(&hint, CEL_DIAG_MAX);
 	if (near)
 		buf_printf(&hint, "did you mean \"%s\"?", near);
@@ -193,9 +210,9 @@ static void no_member(struct check *c, const struct cel_node *map, size_t at, st
 		buf_printf(&hint, "%s%s", m == map->members ? "it has " : ", ", m->name);
 	of.n = MIN_OF(of.n, (size_t)30);
 	name.n = MIN_OF(name.n, (size_t)40);
-	if (!c->err)
-		c->err = cel_diagnose(c->diag, c->text, at, "%.*s has no \"%.*s\" (%s)", SL_FMT(of),
-				      SL_FMT(name), buf_str(&hint));
+	cel_diagnose(&d, c->text, at, "%.*s has no \"%.*s\" (%s)", SL_FMT(of), SL_FMT(name),
+		     buf_str(&hint));
+	tell(c, &d);
 }
 
 /* map.name, or map['name'], both at `at`. */
@@ -265,12 +282,12 @@ static uint32_t types_of(struct check *c, const struct cel_node *n)
 	}
 }
 
-int cel_check(struct slice text, const struct cel_node *root, uint32_t wanted,
+int cel_check(struct slice text, const struct cel_node *root, const struct cel_names *names,
 	      struct cel_diag *diag)
 {
-	struct check c = {.text = text, .diag = diag};
+	struct check c = {.text = text, .names = names, .diag = diag};
 	uint32_t got = types_of(&c, root);
-	if (wanted && !(got & wanted))
-		refuse(&c, root->from, "the result", "must be", wanted, ", not", got);
+	if (names->wanted && !(got & names->wanted))
+		refuse(&c, root->from, "the result", "must be", names->wanted, ", not", got);
 	return c.err;
 }

@@ -8,12 +8,12 @@
 #ifndef GRIDHUB_CEL_CHECK_H
 #define GRIDHUB_CEL_CHECK_H
 
-#include "cel_parse.h"
+#include "cel_code.h"
 
 /* The tree has been through cel_generate(), which told the types of names and calls. The result
- * must be able to be one of `wanted`, a set of CEL_BIT()s; 0: anything. -EINVAL with the diagnosis.
- */
-must_check int cel_check(struct slice text, const struct cel_node *root, uint32_t wanted,
-			 struct cel_diag *diag);
+ * must be able to be one of names->wanted. -EINVAL with the diagnosis of the first fault; the
+ * others, and with diag NULL all of them, go to names->also. */
+must_check int cel_check(struct slice text, const struct cel_node *root,
+			 const struct cel_names *names, struct cel_diag *diag);
 
 #endif

@@ -157,5 +157,5 @@ int cel_generate(struct cel_program *prog, struct cel_node *root, const struct c
 	struct gen g = {.prog = prog, .names = names, .diag = diag};
 	gen_tree(&g, root);
 	EMIT(&g, root, -1, .op = I_RETURN);
-	return g.err;
+	return g.bad && !g.err ? -EINVAL : g.err;
 }

@@ -99,6 +99,11 @@ struct cel_names {
 	const struct cel_member *(*members)(void *ctx, int slot);
 	uint32_t wanted; /* CEL_BIT()s of what the result may be, checked with `type`; 0: anything
 			  */
+	/* Told of the faults behind the first one, which is the diagnosis; NULL: nobody looks for
+	 * them. They come in no order. */
+	void (*also)(void *ctx, const struct cel_diag *diag);
+	/* Told which slot is read at which byte of the text; may be NULL. */
+	void (*used)(void *ctx, int slot, size_t at);
 	void *ctx;
 	bool lenient; /* an unknown name or function is an error of the evaluation, not of the text
 		       */

@@ -11,8 +11,25 @@ bool gen_fail(struct gen *g, int err)
 
 void gen_refuse(struct gen *g, const struct cel_node *n, const char *what)
 {
-	if (!g->err)
-		g->err = cel_diagnose(g->diag, g->prog->text, n->at, "%s", what);
+	if (!g->err && !g->bad)
+		cel_diagnose(g->diag, g->prog->text, n->at, "%s", what);
+	gen_fail(g, -EINVAL);
+}
+
+void gen_fault(struct gen *g, const struct cel_node *n, const struct cel_diag *d)
+{
+	const struct cel_names *names = g->names;
+	if (g->err)
+		return;
+	if (g->bad)
+		names->also(names->ctx, d);
+	else
+		*g->diag = *d;
+	g->bad = true;
+	if (names->also)
+		EMIT(g, n, 1, .op = I_FAIL, .x = CEL_F_NAME);
+	else
+		g->err = -EINVAL;
 }
 
 /* `grow` is what the instruction does to the height of the stack. Returns its index. */

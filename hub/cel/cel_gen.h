@@ -16,6 +16,7 @@ struct gen {
 	unsigned nvars;
 	int stack; /* values on the stack here */
 	int err;   /* sticky: the first failure; from then on nothing is emitted */
+	bool bad;  /* there was a fault, but somebody wants to know of more */
 };
 
 /* ---- cel_gen.c ---- */
@@ -23,6 +24,9 @@ struct gen {
 /* Always false. */
 bool gen_fail(struct gen *g, int err);
 void gen_refuse(struct gen *g, const struct cel_node *n, const char *what);
+/* A fault of the text, whose diagnosis is d. One value is pushed instead, where others are looked
+ * for. */
+void gen_fault(struct gen *g, const struct cel_node *n, const struct cel_diag *d);
 /* `grow` is what the instruction does to the height of the stack. Returns its index. */
 uint32_t gen_emit(struct gen *g, const struct cel_node *n, struct cel_insn insn, int grow);
 #define EMIT(g_, n_, grow_, ...) gen_emit((g_), (n_), (struct cel_insn){__VA_ARGS__}, (grow_))

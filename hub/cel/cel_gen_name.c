@@ -89,6 +89,8 @@ static void push_slot(struct gen *g, struct cel_node *n, uint32_t slot)
 {
 	use_slot(g, slot);
 	EMIT(g, root_of(n), 1, .op = I_SLOT, .x = slot);
+	if (g->names->used)
+		g->names->used(g->names->ctx, (int)slot, root_of(n)->at);
 	n->types = types_of(g, slot);
 	if (g->names->members)
 		n->members = g->names->members(g->names->ctx, (int)slot);
@@ -118,16 +120,15 @@ static void unknown(struct gen *g, const struct cel_node *n, enum cel_fault faul
 		EMIT(g, n, 1, .op = I_FAIL, .x = fault);
 		return;
 	}
-	if (g->err)
-		return;
+	struct cel_diag d;
 	name.n = MIN_OF(name.n, (size_t)60);
 	if (near)
-		g->err = cel_diagnose(g->diag, g->prog->text, n->at,
-				      "%s \"%.*s\" (did you mean \"%.60s\"?)",
-				      cel_fault_texts[fault], SL_FMT(name), near);
+		cel_diagnose(&d, g->prog->text, n->at, "%s \"%.*s\" (did you mean \"%.60s\"?)",
+			     cel_fault_texts[fault], SL_FMT(name), near);
 	else
-		g->err = cel_diagnose(g->diag, g->prog->text, n->at, "%s \"%.*s\"",
-				      cel_fault_texts[fault], SL_FMT(name));
+		cel_diagnose(&d, g->prog->text, n->at, "%s \"%.*s\"", cel_fault_texts[fault],
+			     SL_FMT(name));
+	gen_fault(g, n, &d);
 }
 
 static void unknown_name(struct gen *g, const struct cel_node *n, struct slice name)
@@ -176,6 +177,8 @@ void gen_has(struct gen *g, struct cel_node *n)
 	int slot = find_slot(g, of);
 	if (slot >= 0) {
 		use_slot(g, (uint32_t)slot);
+		if (g->names->used)
+			g->names->used(g->names->ctx, slot, root_of(of)->at);
 		EMIT(g, root_of(of), 1, .op = I_SLOT_HAS, .x = (uint32_t)slot);
 		n->types = CEL_BIT(CEL_BOOL);
 	} else if (of->kind == NODE_NAME && (g->names->lenient || find_var(g, of) >= 0)) {
@@ -197,6 +200,7 @@ static bool gen_match(struct gen *g, struct cel_node *n)
 	const struct cel_node *pattern = n->nkids == 2 ? n->kids[1] : NULL;
 	size_t at = 0;
 	char why[128];
+	struct cel_diag d;
 	if (!pattern || !slice_is(n->name, "matches") || pattern->kind != NODE_CONST ||
 	    pattern->value.type != CEL_STRING)
 		return false;
@@ -208,9 +212,11 @@ static bool gen_match(struct gen *g, struct cel_node *n)
 	if (r == -EINVAL && g->names->lenient) {
 		EMIT(g, pattern, 1, .op = I_FAIL, .x = CEL_F_REGEX);
 		EMIT(g, n, -1, .op = I_CMP, .arg = OP_EQ);
-	} else if (r == -EINVAL && !g->err) {
-		g->err = cel_diagnose(g->diag, p->text, pattern->at,
-				      "the pattern is wrong at its character %zu: %s", at + 1, why);
+	} else if (r == -EINVAL) {
+		cel_diagnose(&d, p->text, pattern->at,
+			     "the pattern is wrong at its character %zu: %s", at + 1, why);
+		gen_fault(g, pattern, &d);
+		EMIT(g, n, -1, .op = I_CMP, .arg = OP_EQ);
 	} else if (r) {
 		gen_fail(g, r);
 	} else {
@@ -239,17 +245,21 @@ static const char *nearest_func(const struct gen *g, const struct cel_node *n, b
 static void refuse_call(struct gen *g, const struct cel_node *n)
 {
 	bool known = false;
+	struct cel_diag d;
 	const char *near = nearest_func(g, n, &known), *usage = cel_func_usage(n->name, n->method);
 	if (known)
 		usage = n->method ? "with all in brackets" : NULL;
-	if (g->names->lenient || (!usage && !(known && g->nvars)))
+	if (g->names->lenient || (!usage && !(known && g->nvars))) {
 		unknown(g, n, CEL_F_FUNCTION, n->name, near);
-	else if (usage && !g->err)
-		g->err = cel_diagnose(g->diag, g->prog->text, n->at, "%.*s() is written %s",
-				      SL_FMT(n->name), usage);
-	else if (!g->err)
-		g->err = cel_diagnose(g->diag, g->prog->text, n->at,
-				      "%.*s() cannot stand inside all(), map() …", SL_FMT(n->name));
+		return;
+	}
+	if (usage)
+		cel_diagnose(&d, g->prog->text, n->at, "%.*s() is written %s", SL_FMT(n->name),
+			     usage);
+	else
+		cel_diagnose(&d, g->prog->text, n->at, "%.*s() cannot stand inside all(), map() …",
+			     SL_FMT(n->name));
+	gen_fault(g, n, &d);
 }
 
 /* No function of CEL's: the caller may have it, as a slot that holds what it gives. */
@@ -257,15 +267,29 @@ static void gen_foreign(struct gen *g, struct cel_node *n)
 {
 	const struct cel_names *names = g->names;
 	const struct cel_call call = {n->name, n->at, g->prog->text, n->kids, n->nkids};
+	struct cel_diag d = {0};
 	int slot = -1;
 	if (names->call && !n->method && !g->nvars && !g->err)
-		slot = names->call(names->ctx, &call, g->diag);
+		slot = names->call(names->ctx, &call, &d);
 	if (slot >= 0)
 		push_slot(g, n, (uint32_t)slot);
 	else if (slot == -1)
 		refuse_call(g, n);
 	else
-		gen_fail(g, -EINVAL);
+		gen_fault(g, n, &d);
+}
+
+static void wrong_count(struct gen *g, const struct cel_node *n, const struct cel_func *f)
+{
+	struct cel_diag d;
+	unsigned want = f->min - n->method;
+	if (g->names->lenient) {
+		EMIT(g, n, 1, .op = I_FAIL, .x = CEL_F_OVERLOAD);
+		return;
+	}
+	cel_diagnose(&d, g->prog->text, n->at, "%s() takes %u argument%s", f->name, want,
+		     want == 1 ? "" : "s");
+	gen_fault(g, n, &d);
 }
 
 void gen_call(struct gen *g, struct cel_node *n)
@@ -276,13 +300,7 @@ void gen_call(struct gen *g, struct cel_node *n)
 		return;
 	}
 	if (n->nkids < cel_funcs[f].min || n->nkids > cel_funcs[f].max) {
-		if (g->names->lenient)
-			EMIT(g, n, 1, .op = I_FAIL, .x = CEL_F_OVERLOAD);
-		else if (!g->err)
-			g->err = cel_diagnose(g->diag, g->prog->text, n->at,
-					      "%s() takes %u argument%s", cel_funcs[f].name,
-					      cel_funcs[f].min - n->method,
-					      cel_funcs[f].min - n->method == 1 ? "" : "s");
+		wrong_count(g, n, &cel_funcs[f]);
 		return;
 	}
 	if (gen_match(g, n))

@@ -14,9 +14,10 @@ static const char help[] =
 	"usage: gridhub check [--config FILE | --rules DIR] [--database]\n\n"
 	"Check the configuration, the rules, the endpoints and the files that it names, as the hub "
 	"would at its start.\n"
-	"Each error is one line: file, line, column, key, value and what was expected; warnings do "
-	"not change the\n"
-	"exit status.\n\n"
+	"Each error says file, line, column, key, value and what was expected, and shows the place "
+	"in "
+	"a condition;\n"
+	"warnings do not change the exit status.\n\n"
 	"  --rules DIR    check a folder of rules only\n"
 	"  --database     also connect to the database and look at its schema (changes nothing)\n"
 	"  --config FILE  configuration\n";
@@ -28,6 +29,7 @@ static int check_rules(const char *dir, int64_t keep_us, size_t faults)
 	struct rule_report report;
 	struct rules *rules = NULL;
 	rule_report_init(&report);
+	report.carets = true;
 	int r = rules_load(dir, &report, &rules);
 	if (!r)
 		rules_warn(rules, keep_us, times_now_us(), &report);

@@ -71,6 +71,23 @@ static void point_at(struct slice text, const struct cel_diag *d)
 	fprintf(stderr, "%s\n", buf_str(&out));
 }
 
+static void put_nearest(const struct bindings *b, struct slice text, size_t at, struct buf *out)
+{
+	struct slice word = {text.p + at, 0};
+	size_t best = 4, nearest = 0;
+	while (at + word.n < text.n && cel_is_word(word.p[word.n]))
+		word.n++;
+	for (size_t i = 0; i < b->n; i++) {
+		size_t d = name_distance(word, b->names[i]);
+		if (d < best && 2 * d <= word.n) {
+			best = d;
+			nearest = i;
+		}
+	}
+	if (best < 4)
+		buf_printf(out, " (did you mean \"%.*s\"?)", SL_FMT(b->names[nearest]));
+}
+
 static int evaluate(struct slice text, struct bindings *b, struct cel_vm *vm)
 {
 	struct cel_names names = {.slot = slot_of, .ctx = b, .lenient = true};
@@ -88,6 +105,8 @@ static int evaluate(struct slice text, struct bindings *b, struct cel_vm *vm)
 		cel_diagnose(&d, text, v.i < 0 ? 0 : (size_t)v.i, "%s", cel_fault_texts[v.n]);
 		point_at(text, &d);
 		cel_explain(prog, v, &out);
+		if (v.n == CEL_F_NAME)
+			put_nearest(b, text, d.at, &out);
 	} else {
 		buf_puts(&out, "{\"value\":");
 		cel_put_json(&out, v);

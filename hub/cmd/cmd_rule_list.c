@@ -29,6 +29,7 @@ static int load(const char *dir, int (*how)(const char *, struct rule_report *, 
 {
 	struct rule_report report;
 	rule_report_init(&report);
+	report.carets = true;
 	int r = how(dir, &report, ret);
 	if (report.warnings.n)
 		fprintf(stderr, "warnings:\n%s\n", buf_str(&report.warnings));

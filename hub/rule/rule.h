@@ -50,6 +50,8 @@ struct rule {
 struct rule_report {
 	struct buf errors, warnings;
 	size_t nerrors, nwarnings;
+	bool carets; /* to be set by who shows the errors to people: below one inside of a text
+			come the file's line and a caret under the place */
 };
 void rule_report_init(struct rule_report *r);
 void rule_report_done(struct rule_report *r);

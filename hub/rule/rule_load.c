@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096
+#define CARET_MAX 1024 /* bytes of a line that is shown, and of the one with the caret */
 
 /* ---- the report ---- */
 
 void rule_report_init(struct rule_report *r)
 {
 	*r = (struct rule_report){0};
-	buf_init(&r->errors, REPORT_LINES * (size_t)ERR_MAX);
+	buf_init(&r->errors, REPORT_LINES * ((size_t)ERR_MAX + CARET_MAX));
 	buf_init(&r->warnings, REPORT_LINES * (size_t)ERR_MAX);
 }
 
@@ -37,6 +38,19 @@ void rule_load_error(struct loader *l, const struct err *e)
 	report(&l->report->errors, &l->report->nerrors, e);
 }
 
+void rule_load_error_at(struct loader *l, const struct err *e, const struct place *at)
+{
+	const struct cel_diag d = {.at = at->at};
+	auto_buf struct buf shown = {0};
+	rule_load_error(l, e);
+	if (!l->report->carets || l->report->nerrors > REPORT_LINES || at->at > l->text.n)
+		return;
+	buf_init(&shown, CARET_MAX);
+	cel_point(&shown, l->text, &d);
+	if (!shown.failed) /* without the blank that keeps the caret from a message */
+		buf_printf(&l->report->errors, "%.*s\n", (int)shown.n - 1, buf_str(&shown));
+}
+
 void rule_load_on_fault(void *ctx, const struct err *e)
 {
 	rule_load_error(ctx, e);
@@ -47,45 +61,49 @@ void rule_load_warning(struct loader *l, const struct err *e)
 	rule_report_warning(l->report, e);
 }
 
-static int fault_at(struct loader *l, struct place at, const char *key, const char *fmt, va_list ap)
+static void word_fault(struct loader *l, const struct place *at, const char *key, struct err *e,
+		       const char *fmt, va_list ap)
 {
 	char msg[ERR_MAX];
-	struct err e;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* checked where the two below are called */
 	vsnprintf(msg, sizeof msg, fmt, ap);
 #pragma GCC diagnostic pop
-	err_set(&e, -EINVAL, "%s:%d:%d: %s%s%s%s", l->file, at.line, at.col, key ? "key \"" : "",
+	err_set(e, -EINVAL, "%s:%d:%d: %s%s%s%s", l->file, at->line, at->col, key ? "key \"" : "",
 		key ? key : "", key ? "\": " : "", msg);
-	rule_load_error(l, &e);
-	return -EINVAL;
 }
 
 int rule_load_fault(struct loader *l, const struct yaml_node *v, const char *key, const char *fmt,
 		    ...)
 {
-	struct place at = {1, 1};
+	struct place at = {.line = 1, .col = 1};
+	struct err e;
 	va_list ap;
 	if (v) {
 		at.line = v->line;
 		at.col = v->col;
 	}
 	va_start(ap, fmt);
-	int r = fault_at(l, at, key, fmt, ap);
+	word_fault(l, &at, key, &e, fmt, ap);
 	va_end(ap);
-	return r;
+	rule_load_error(l, &e);
+	return -EINVAL;
 }
 
 int rule_load_fault_in(struct loader *l, const struct yaml_node *v, size_t offset, const char *key,
 		       const char *fmt, ...)
 {
 	bool told = l->report->nerrors < REPORT_LINES;
-	struct place at = told ? rule_place(l->text, v, offset) : (struct place){1, 1};
+	struct place at = {.line = 1, .col = 1};
+	struct err e;
 	va_list ap;
+	if (told)
+		at = rule_place(l->text, v, offset);
 	va_start(ap, fmt);
-	int r = fault_at(l, at, key, fmt, ap);
+	word_fault(l, &at, key, &e, fmt, ap);
 	va_end(ap);
-	return r;
+	rule_load_error_at(l, &e, &at);
+	return -EINVAL;
 }
 
 int rule_load_no_text(struct loader *l, const struct yaml_node *v, const char *key)

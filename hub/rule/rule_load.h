@@ -24,6 +24,8 @@ struct loader {
 void rule_report_warning(struct rule_report *report, const struct err *e);
 void rule_load_error(struct loader *l, const struct err *e);
 void rule_load_warning(struct loader *l, const struct err *e);
+/* An error at a place of the file at hand. */
+void rule_load_error_at(struct loader *l, const struct err *e, const struct place *at);
 /* As rule_load_error, for the functions that hand faults on; ctx is the loader. */
 void rule_load_on_fault(void *ctx, const struct err *e);
 /* "file:line:col: key "K": text", of the value v (NULL: the file). Returns -EINVAL. */

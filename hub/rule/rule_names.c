@@ -22,6 +22,42 @@ static void doubt(struct rule_names *n, uint32_t field, uint32_t slot, size_t at
 			return;
 	if (n->ndoubts < COUNT_OF(n->doubts))
 		n->doubts[n->ndoubts++] = (struct rule_doubt){field, slot, at};
+	else
+		n->nmore++;
+}
+
+static void add_slip(struct rule_names *n, size_t at, const char *msg)
+{
+	struct rule_slip *slip = &n->slips[n->nslips++];
+	slip->at = at;
+	snprintf(slip->msg, sizeof slip->msg, "%s", msg);
+}
+
+void rule_names_refused(struct rule_names *n, const struct cel_diag *d)
+{
+	add_slip(n, d->at, d->msg);
+}
+
+static void one_more(struct rule_names *n, size_t at, const char *msg)
+{
+	if (n->nslips < RULE_SLIPS_MAX)
+		add_slip(n, at, msg);
+	else
+		n->nmore++;
+}
+
+static void on_also(void *ctx, const struct cel_diag *d)
+{
+	one_more(ctx, d->at, d->msg);
+}
+
+/* A doubt stands where its slot is first read. */
+static void on_used(void *ctx, int slot, size_t at)
+{
+	struct rule_names *n = ctx;
+	for (size_t i = 0; i < n->ndoubts; i++)
+		if (n->doubts[i].slot == (uint32_t)slot && n->doubts[i].at == SIZE_MAX)
+			n->doubts[i].at = at;
 }
 
 /* The slot of a plain field; -1: it cannot be one. */
@@ -174,6 +210,18 @@ static int no_memory(struct call *k)
 	return refuse(k, k->c->at, "does not fit: too many names, or out of memory");
 }
 
+/* What was found in an expression that stands at byte `from` of the condition. */
+static void take_inner(struct rule_names *n, const struct rule_names *inner, size_t from)
+{
+	for (size_t i = 0; i < inner->ndoubts; i++)
+		if (inner->doubts[i].at != SIZE_MAX)
+			doubt(n, inner->doubts[i].field, inner->doubts[i].slot,
+			      from + inner->doubts[i].at);
+	for (size_t i = 0; i < inner->nslips; i++)
+		one_more(n, from + inner->slips[i].at, inner->slips[i].msg);
+	n->nmore += inner->nmore;
+}
+
 /* The first argument: a plain field, or an expression over fields, compiled for itself. */
 static int read_expression(struct call *k, uint32_t wanted)
 {
@@ -184,15 +232,14 @@ static int read_expression(struct call *k, uint32_t wanted)
 	struct cel_diag d;
 	k->sink.text = cel_node_text(arg, k->c->text);
 	names.wanted = wanted;
-	if (cel_compile(k->sink.text, &names, &d, &p)) {
+	int r = cel_compile(k->sink.text, &names, &d, &p);
+	take_inner(k->n, &inner, arg->from);
+	if (r) {
 		cel_diagnose(k->diag, k->c->text, arg->from + d.at, "%s%s", d.msg,
 			     inner.remembers ? ": prev, last and age cannot stand inside a window"
 					     : "");
 		return REFUSED;
 	}
-	for (size_t i = 0; i < inner.ndoubts; i++)
-		doubt(k->n, inner.doubts[i].field, inner.doubts[i].slot,
-		      arg->from + rule_names_place(p, &inner.doubts[i]));
 	k->sink.prog = p;
 	k->sink.fields = p->slots;
 	k->sink.nfields = p->nslots;
@@ -390,6 +437,8 @@ struct cel_names rule_names_of(struct rule_names *n)
 				  .calls = call_names,
 				  .type = type_of,
 				  .members = members_of,
+				  .also = on_also,
+				  .used = on_used,
 				  .wanted = CEL_BIT(CEL_BOOL),
 				  .ctx = n};
 }
@@ -403,9 +452,4 @@ size_t rule_names_first_use(const struct cel_program *p, uint32_t slot)
 			return p->at[i];
 	}
 	return 0;
-}
-
-size_t rule_names_place(const struct cel_program *p, const struct rule_doubt *d)
-{
-	return d->at == SIZE_MAX ? rule_names_first_use(p, d->slot) : d->at;
 }

@@ -13,8 +13,15 @@
 struct rule_doubt {
 	uint32_t field; /* its slot */
 	uint32_t slot;	/* the slot by which the condition reads it */
-	size_t at;	/* where, if not where the slot is first read; else SIZE_MAX */
+	size_t at;	/* where that is, a byte offset in the condition; SIZE_MAX: nowhere */
 };
+
+/* A fault of the condition behind the first one. */
+struct rule_slip {
+	size_t at;
+	char msg[CEL_DIAG_MAX];
+};
+#define RULE_SLIPS_MAX 16
 
 /* For the names of one condition. */
 struct rule_names {
@@ -23,9 +30,11 @@ struct rule_names {
 	enum device_class class; /* of the rule: whose devices devices() counts */
 	bool inside;		 /* the first argument of a window: fields only */
 	bool remembers;		 /* … and it asked for prev, last or age */
-	/* told about once the condition is sound */
-	struct rule_doubt doubts[8];
+	struct rule_doubt doubts[RULE_SLIPS_MAX];
 	size_t ndoubts;
+	struct rule_slip slips[RULE_SLIPS_MAX + 1]; /* one for that of cel_compile's diagnosis */
+	size_t nslips;
+	size_t nmore; /* doubts and slips for which there is no room */
 };
 
 /* As cel_compile wants it; n is borrowed while it compiles. */
@@ -34,7 +43,7 @@ struct cel_names rule_names_of(struct rule_names *n);
 const struct cel_member *rule_names_members(int slot);
 /* Byte offset in the condition at which the slot is first read. */
 size_t rule_names_first_use(const struct cel_program *p, uint32_t slot);
-/* The same of what is doubted. */
-size_t rule_names_place(const struct cel_program *p, const struct rule_doubt *d);
+/* What cel_compile refused the condition for, beside the others that were told to n. */
+void rule_names_refused(struct rule_names *n, const struct cel_diag *d);
 
 #endif

@@ -39,7 +39,7 @@ static void walk_to_value(struct walk *w, const struct yaml_node *v)
  * indentation), and a quoted value may have a backslash or a second quote before its character. */
 struct place rule_place(struct slice text, const struct yaml_node *v, size_t offset)
 {
-	struct walk w = {.text = text, .p = {1, 1}};
+	struct walk w = {.text = text, .p = {.line = 1, .col = 1}};
 	walk_to_value(&w, v);
 	for (size_t i = 0; i <= offset && i <= v->n; i++) {
 		char c = i < v->n ? v->str[i] : '\0';
@@ -55,5 +55,6 @@ struct place rule_place(struct slice text, const struct yaml_node *v, size_t off
 		if (w.at < w.text.n && (!blank || walk_blank(&w)))
 			step(&w);
 	}
+	w.p.at = w.at;
 	return w.p;
 }

@@ -8,6 +8,7 @@
 
 struct place {
 	int line, col; /* 1-based; columns are characters */
+	size_t at;     /* byte offset in the file */
 };
 
 /* Of byte `offset` of v's text; `text` is the whole file that v was read from. */

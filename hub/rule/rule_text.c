@@ -16,7 +16,7 @@ int rule_text_no_field(struct loader *l, const struct yaml_node *v, size_t offse
 		"it",
 		l->file, at.line, at.col, (int)MIN_OF(name.n, (size_t)FIELD_NAME_MAX), name.p,
 		near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-	rule_load_error(l, &e);
+	rule_load_error_at(l, &e, &at);
 	return -EINVAL;
 }
 
@@ -44,6 +44,44 @@ static void warn_class(struct loader *l, const struct yaml_node *v, const struct
 
 /* ---- conditions ---- */
 
+/* Of one condition: what the vocabulary lacks, or another slip. */
+struct told {
+	size_t at;
+	const struct rule_doubt *doubt;
+	const struct rule_slip *slip;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct told *x = a, *y = b;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* All that is wrong, in the order of the text. False: nothing is. */
+static bool tell_faults(struct loader *l, const struct yaml_node *v, const char *key,
+			const struct rule_names *names)
+{
+	struct told all[COUNT_OF(names->doubts) + COUNT_OF(names->slips)];
+	size_t n = 0;
+	for (size_t i = 0; i < names->ndoubts; i++)
+		if (names->doubts[i].at != SIZE_MAX)
+			all[n++] = (struct told){names->doubts[i].at, &names->doubts[i], NULL};
+	for (size_t i = 0; i < names->nslips; i++)
+		all[n++] = (struct told){names->slips[i].at, NULL, &names->slips[i]};
+	if (n)
+		qsort(all, n, sizeof all[0], by_place);
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].slip)
+			rule_load_fault_in(l, v, all[i].at, key, "%s", all[i].slip->msg);
+		else
+			rule_text_no_field(l, v, all[i].at,
+					   l->set->slots.names[all[i].doubt->field]);
+	}
+	if (names->nmore)
+		rule_load_fault(l, v, key, "%zu more mistakes in this condition", names->nmore);
+	return n || names->nmore;
+}
+
 struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node *v,
 					const char *key)
 {
@@ -55,14 +93,9 @@ struct cel_program *rule_text_condition(struct loader *l, const struct yaml_node
 		rule_load_no_text(l, v, key);
 		return NULL;
 	}
-	if (cel_compile((struct slice){v->str, v->n}, &cel, &d, &p)) {
-		rule_load_fault_in(l, v, d.at, key, "%s", d.msg);
-		return NULL;
-	}
-	for (size_t i = 0; i < names.ndoubts; i++)
-		rule_text_no_field(l, v, rule_names_place(p, &names.doubts[i]),
-				   l->set->slots.names[names.doubts[i].field]);
-	if (names.ndoubts) {
+	if (cel_compile((struct slice){v->str, v->n}, &cel, &d, &p))
+		rule_names_refused(&names, &d);
+	if (tell_faults(l, v, key, &names) || !p) {
 		cel_free(p);
 		return NULL;
 	}

@@ -45,6 +45,17 @@ def test_all_faults_are_told_not_only_the_first(make_hub):
         assert want in err, err
 
 
+def test_the_place_in_a_condition_is_shown_to_people_only(tmp_path):
+    (tmp_path / "a.yaml").write_text(ONE.replace("fill_pct > 90.0", "fill_pct > 90.0 && device.nam == 'x' || 1 > 'a'"))
+    done = subprocess.run([HUB, "check", "--rules", tmp_path], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1 and json.loads(done.stdout) == {"rules": 0, "errors": 2, "warnings": 0}
+    lines = done.stderr.splitlines()
+    assert lines[1].endswith('a.yaml:2:45: key "when": device has no "nam" (did you mean "name"?)')
+    assert lines[4].endswith('a.yaml:2:61: key "when": ">" does not take int and string')
+    for shown, caret, word in ((lines[2], lines[3], "nam =="), (lines[5], lines[6], "> 'a'")):
+        assert caret.strip() == "^" and shown[caret.index("^"):].startswith(word)
+
+
 def test_the_configuration_of_the_help_text_is_good(make_hub, receiver):
     hub = make_hub(receiver=receiver, rules={"a.yaml": ONE}, start=False, migrate=False)
     text = hub.cmd("run", "--help").out.partition("A configuration to begin with:\n")[2].partition("Settings in")[0]

@@ -41,6 +41,9 @@ def test_faults_are_errors_with_their_place():
     assert (done.returncode, json.loads(done.stdout)) == (1, {"error": "2:4: divide by zero"})
     done = rule_eval("x || 'a'.startWith('b')", "--bindings", '{"x": {"bool": false}}')
     assert json.loads(done.stdout) == {"error": '1:10: unknown function "startWith" (did you mean "startsWith"?)'}
+    done = rule_eval("fil_pct > 1", "--bindings", '{"label": {"int": 2}, "fill_pct": {"double": 1}}')
+    assert json.loads(done.stdout) == {"error": '1:1: unknown name "fil_pct" (did you mean "fill_pct"?)'}
+    assert json.loads(rule_eval("zz > 1", "--bindings", '{"fill_pct": {"double": 1}}').stdout) == {"error": '1:1: unknown name "zz"'}
     done = rule_eval("temp >")
     assert (done.returncode, json.loads(done.stdout)["error"][:4]) == (1, "1:7:")
     assert done.stderr.splitlines()[:2] == ["temp >", "      ^ a value was expected, the condition ends here"]

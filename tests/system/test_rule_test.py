@@ -318,7 +318,7 @@ def test_unknown_names_by_the_thousand_do_not_slow_it_down(tmp_path):
     began = cpu_s()
     done = subprocess.run([HUB, "check", "--rules", tmp_path], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and json.loads(done.stdout)["errors"] > 1000
-    assert len(done.stderr.splitlines()) < 110 and 'did you mean "temp_c"?' in done.stderr
+    assert len(done.stderr.splitlines()) < 310 and 'did you mean "temp_c"?' in done.stderr  # a hundred, each with its line and a caret
     assert cpu_s() - began < 2 or "release" not in str(HUB)
 
 

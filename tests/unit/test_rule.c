@@ -834,6 +834,8 @@ static void more_errors(void **state)
 		"a.yaml:5:50: key \"title\": \"{\" without its \"}\"\n"
 		"a.yaml:6:31: key \"kind\": must not be empty\n"
 		"a.yaml:7:20: key \"class\": value \"van\" is not one of any, camera, sensor, bin\n"
+		"a.yaml:10:19: no field \"label\" in fields.yaml; add it there if a device sends "
+		"it\n"
 		"a.yaml:10:33: key \"when\": the pattern is wrong at its character 2: missing "
 		"closing parenthesis\n"
 		"a.yaml:9:1: rule \"g\" is here twice (first in @a.yaml:8)\n",

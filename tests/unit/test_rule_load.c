@@ -436,6 +436,153 @@ static void slips_in_device_and_grid_are_told(void **state)
 		"dedicated)\n");
 }
 
+/* With the vocabulary, and the line and a caret below what stands inside of a text. */
+static void expect_shown(const char *rules, const char *want)
+{
+	struct folder f;
+	folder_new(&f);
+	folder_put(&f, "a.yaml", rules);
+	folder_put(&f, "fields.yaml",
+		   "fields:\n  - {name: temp_c, type: double, meaning: x}\n"
+		   "  - {name: label, type: string, meaning: x}\n");
+	f.report.carets = true;
+	assert_int_equal(folder_load(&f), -EINVAL);
+	auto_buf struct buf got;
+	buf_init(&got, 65536);
+	struct slice rest = buf_slice(&f.report.errors), line;
+	while (rest.n && slice_cut(&rest, '\n', &line)) {
+		bool named = slice_starts(line, f.path);
+		size_t skip = named ? strlen(f.path) + 1 : 0;
+		buf_printf(&got, "%.*s\n", (int)(line.n - skip), line.p + skip);
+	}
+	assert_string_equal(buf_str(&got), want);
+	folder_done(&f);
+}
+
+static void every_mistake_of_a_condition_is_told(void **state)
+{
+	(void)state;
+	expect_shown(
+		"rules:\n"
+		"  - id: a\n"
+		"    when: tmp_c > 3 && label > 5 && has(lable) && sise(label) > 1\n"
+		"    kind: x\n"
+		"    title: {zh-CN: t}\n"
+		"  - id: b\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && (temp_c "
+		"&& 1)\n"
+		"    kind: x\n"
+		"    title: {zh-CN: t}\n"
+		"  - id: c\n"
+		"    when: count(label > 1 || temp_c > 'x', '1h') > 1 && size() && temp_c\n"
+		"    kind: x\n"
+		"    title: {zh-CN: t}\n",
+		"a.yaml:3:11: no field \"tmp_c\" in fields.yaml (did you mean \"temp_c\"?); add it "
+		"there if a device sends it\n"
+		"    when: tmp_c > 3 && label > 5 && has(lable) && sise(label) > 1\n"
+		"          ^\n"
+		"a.yaml:3:30: key \"when\": \">\" does not take string and int\n"
+		"    when: tmp_c > 3 && label > 5 && has(lable) && sise(label) > 1\n"
+		"                             ^\n"
+		"a.yaml:3:41: no field \"lable\" in fields.yaml (did you mean \"label\"?); add it "
+		"there if a device sends it\n"
+		"    when: tmp_c > 3 && label > 5 && has(lable) && sise(label) > 1\n"
+		"                                        ^\n"
+		"a.yaml:3:51: key \"when\": unknown function \"sise\" (did you mean \"size\"?)\n"
+		"    when: tmp_c > 3 && label > 5 && has(lable) && sise(label) > 1\n"
+		"                                                  ^\n"
+		"a.yaml:7:15: no field \"tmp_c\" in fields.yaml (did you mean \"temp_c\"?); add it "
+		"there if a device sends it\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && \n"
+		"              ^\n"
+		"a.yaml:7:24: key \"when\": \"-\" takes number, not string\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && (temp_c "
+		"&\n"
+		"                       ^\n"
+		"a.yaml:7:60: key \"when\": the pattern is wrong at its character 2: missing "
+		"closing parenthesis\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && (temp_c "
+		"&& 1)\n"
+		"                                                           ^\n"
+		"a.yaml:7:68: no field \"x\" in fields.yaml; add it there if a device sends it\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && (temp_c "
+		"&& 1)\n"
+		"                                                                   ^\n"
+		"a.yaml:7:76: key \"when\": \"&&\" takes bool, not number\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && (temp_c "
+		"&& 1)\n"
+		"                                                                           ^\n"
+		"a.yaml:7:86: key \"when\": \"&&\" takes bool, not int\n"
+		"    when: avg(tmp_c + -label, '1h') > 'x' && label.matches('(') && x.y && (temp_c "
+		"&& 1)\n"
+		"                                                                                  "
+		"   ^\n"
+		"a.yaml:11:23: key \"when\": \">\" does not take string and int\n"
+		"    when: count(label > 1 || temp_c > 'x', '1h') > 1 && size() && temp_c\n"
+		"                      ^\n"
+		"a.yaml:11:37: key \"when\": \">\" does not take number and string\n"
+		"    when: count(label > 1 || temp_c > 'x', '1h') > 1 && size() && temp_c\n"
+		"                                    ^\n"
+		"a.yaml:11:57: key \"when\": size() takes 1 argument\n"
+		"    when: count(label > 1 || temp_c > 'x', '1h') > 1 && size() && temp_c\n"
+		"                                                        ^\n"
+		"a.yaml:11:67: key \"when\": \"&&\" takes bool, not number\n"
+		"    when: count(label > 1 || temp_c > 'x', '1h') > 1 && size() && temp_c\n"
+		"                                                                  ^\n");
+}
+
+/* One that is told is not lost among the many. */
+static void mistakes_without_number_are_counted(void **state)
+{
+	struct folder f;
+	auto_buf struct buf text;
+	(void)state;
+	buf_init(&text, 65536);
+	buf_puts(&text, "rules:\n  - id: a\n    when: nosuch(1)");
+	for (int i = 0; i < 40; i++)
+		buf_puts(&text, " || 1 > 'a'");
+	buf_puts(&text, "\n    kind: x\n    title: {zh-CN: t}\n");
+	folder_new(&f);
+	folder_put(&f, "a.yaml", buf_str(&text));
+	assert_int_equal(folder_load(&f), -EINVAL);
+	assert_int_equal(f.report.nerrors, 1 + RULE_SLIPS_MAX + 1);
+	assert_non_null(strstr(buf_str(&f.report.errors), "unknown function \"nosuch\""));
+	assert_non_null(strstr(buf_str(&f.report.errors), "24 more mistakes in this condition"));
+	folder_done(&f);
+}
+
+static void the_place_is_shown(void **state)
+{
+	(void)state;
+	expect_shown("rules:\n"
+		     "  - id: a\n"
+		     "    when: >-\n"
+		     "      temp_c > 3 &&\n"
+		     "      label == '满溢' && device.nam == 'x'\n"
+		     "    clear: |\n"
+		     "      label == 'x' ||\n"
+		     "      temp_c > 'x'\n"
+		     "    kind: x\n"
+		     "    title: {zh-CN: t}\n"
+		     "  - id: b\n"
+		     "    when: \"label == \\\"x\\\" || temp_c >\"\n"
+		     "    kind: [x]\n"
+		     "    title: {zh-CN: \"满{temp_c\"}\n",
+		     "a.yaml:5:31: key \"when\": device has no \"nam\" (did you mean \"name\"?)\n"
+		     "      label == '满溢' && device.nam == 'x'\n"
+		     "                                ^\n"
+		     "a.yaml:8:14: key \"clear\": \">\" does not take number and string\n"
+		     "      temp_c > 'x'\n"
+		     "             ^\n"
+		     "a.yaml:13:11: key \"kind\": a list where a text was expected\n"
+		     "a.yaml:12:38: key \"when\": a value was expected, the condition ends here\n"
+		     "    when: \"label == \\\"x\\\" || temp_c >\"\n"
+		     "                                     ^\n"
+		     "a.yaml:14:22: key \"title\": \"{\" without its \"}\"\n"
+		     "    title: {zh-CN: \"满{temp_c\"}\n"
+		     "                      ^\n");
+}
+
 static int count_fired(void *ctx, const struct anomaly *a)
 {
 	*(size_t *)ctx += a->kind == ANOMALY_FIRED;
@@ -497,6 +644,9 @@ int main(void)
 		cmocka_unit_test(a_grid_s_rule_without_devices_is_warned_of),
 		cmocka_unit_test(a_field_of_another_class_is_warned_of),
 		cmocka_unit_test(slips_in_device_and_grid_are_told),
+		cmocka_unit_test(every_mistake_of_a_condition_is_told),
+		cmocka_unit_test(mistakes_without_number_are_counted),
+		cmocka_unit_test(the_place_is_shown),
 		cmocka_unit_test(device_and_grid_have_what_is_known_of_them),
 		cmocka_unit_test(rules_that_look_back_too_far_are_warned_of),
 	};
