@@ -33,13 +33,14 @@ struct options {
 	bool retained;
 };
 
-static int read_adapter(const char *name, void *into)
+static int read_adapter(const struct cmd_option *o, const char *name, void *at)
 {
-	struct options *o = into;
+	(void)o;
+	const struct device_adapter **ret = at;
 	const char *near = device_adapters[0]->name;
 	size_t best = SIZE_MAX;
-	o->adapter = device_adapter_find(slice_of(name));
-	if (o->adapter)
+	*ret = device_adapter_find(slice_of(name));
+	if (*ret)
 		return CMD_OK;
 	for (size_t i = 0; device_adapters[i]; i++) {
 		size_t d = name_distance(slice_of(name), slice_of(device_adapters[i]->name));
@@ -51,18 +52,18 @@ static int read_adapter(const char *name, void *into)
 	return cmd_usage("decode", "no adapter \"%s\"; the nearest is \"%s\"", name, near);
 }
 
-static int read_topic(const char *text, void *into)
+static int read_topic(const struct cmd_option *o, const char *text, void *at)
 {
-	struct slice *ret = &((struct options *)into)->topic;
+	struct slice *ret = at;
 	*ret = slice_of(text);
 	if (!ret->n || !slice_utf8_ok(*ret, NULL))
-		return cmd_usage("decode", "--topic: expected UTF-8 that is not empty");
+		return cmd_usage("decode", "--%s: expected UTF-8 that is not empty", o->name);
 	return CMD_OK;
 }
 
 static const struct cmd_option options[] = {
-	{"adapter", CMD_READ, .read = read_adapter},
-	{"topic", CMD_READ, .read = read_topic},
+	{"adapter", CMD_READ, .at = offsetof(struct options, adapter), .read = read_adapter},
+	{"topic", CMD_READ, .at = offsetof(struct options, topic), .read = read_topic},
 	{"at", CMD_TIME, .at = offsetof(struct options, at_us)},
 	{"retained", CMD_FLAG, .at = offsetof(struct options, retained)},
 };

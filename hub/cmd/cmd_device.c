@@ -18,18 +18,18 @@ struct list_options {
 	enum device_class class; /* CLASS_UNKNOWN: all */
 };
 
-static int read_class(const char *text, void *into)
+static int read_class(const struct cmd_option *o, const char *text, void *at)
 {
-	struct list_options *o = into;
-	if (device_class_parse(slice_of(text), &o->class) || !o->class)
-		return cmd_usage("device list", "--class \"%s\": expected camera, sensor or bin",
-				 text);
+	enum device_class *ret = at;
+	if (device_class_parse(slice_of(text), ret) || !*ret)
+		return cmd_usage("device list", "--%s \"%s\": expected camera, sensor or bin",
+				 o->name, text);
 	return CMD_OK;
 }
 
 static const struct cmd_option list_options[] = {
 	{"grid", CMD_TEXT, .at = offsetof(struct list_options, grid)},
-	{"class", CMD_READ, .read = read_class},
+	{"class", CMD_READ, .at = offsetof(struct list_options, class), .read = read_class},
 };
 static const struct cmd_takes takes_list = {
 	.name = "device list",

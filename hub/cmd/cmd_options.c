@@ -34,7 +34,7 @@ static int take(const struct cmd_takes *t, const struct cmd_option *o, void *int
 					 o->name, text);
 		break;
 	case CMD_READ:
-		return o->read(text, into);
+		return o->read(o, text, at);
 	}
 	memcpy(at, &v, sizeof v);
 	return CMD_OK;

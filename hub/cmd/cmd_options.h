@@ -15,9 +15,10 @@ enum cmd_option_type {
 struct cmd_option {
 	const char *name;
 	enum cmd_option_type type;
-	size_t at;				   /* in the struct that is filled */
-	int64_t max;				   /* of CMD_NUMBER */
-	int (*read)(const char *text, void *into); /* CMD_OK, or CMD_USAGE, told */
+	size_t at;   /* in the struct that is filled */
+	int64_t max; /* of CMD_NUMBER */
+	/* CMD_OK, or CMD_USAGE, told. at: where it goes. */
+	int (*read)(const struct cmd_option *o, const char *text, void *at);
 };
 
 #define CMD_OPTIONS_MAX 16

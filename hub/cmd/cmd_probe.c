@@ -46,54 +46,46 @@ struct options {
 
 /* ---- what is asked ---- */
 
-static int read_depth(const char *word, void *into)
+static int read_depth(const struct cmd_option *o, const char *word, void *at)
 {
-	struct options *o = into;
+	enum probe_depth *ret = at;
 	for (int i = 0; probe_depth_words[i]; i++) {
 		if (strcmp(word, probe_depth_words[i]) == 0) {
-			o->q.depth = (enum probe_depth)i;
+			*ret = (enum probe_depth)i;
 			return CMD_OK;
 		}
 	}
-	return cmd_usage("probe", "--depth \"%s\": expected reach, keyframe, picture or watch",
-			 word);
+	return cmd_usage("probe", "--%s \"%s\": expected reach, keyframe, picture or watch",
+			 o->name, word);
 }
 
-static int take_time(const char *name, const char *text, int64_t *ret_us)
+static int read_time(const struct cmd_option *o, const char *text, void *at)
 {
+	int64_t *ret_us = at;
 	if (times_parse_duration(slice_of(text), ret_us) == 0 && *ret_us >= TIMES_MS &&
 	    *ret_us <= TIMES_HOUR)
 		return CMD_OK;
-	return cmd_usage("probe", "--%s \"%s\": expected 1ms to 1h", name, text);
+	return cmd_usage("probe", "--%s \"%s\": expected 1ms to 1h", o->name, text);
 }
 
-static int read_deadline(const char *text, void *into)
-{
-	return take_time("deadline", text, &((struct options *)into)->q.deadline_us);
-}
-
-static int read_watch(const char *text, void *into)
-{
-	return take_time("watch", text, &((struct options *)into)->q.watch_us);
-}
-
-static int read_range(const char *text, void *into)
+static int read_range(const struct cmd_option *option, const char *text, void *into)
 {
 	struct options *o = into;
 	struct err e = {0};
 	if (o->limits.guard.n == GUARD_RANGES_MAX)
-		return cmd_usage("probe", "--allow: at most %d ranges", GUARD_RANGES_MAX);
+		return cmd_usage("probe", "--%s: at most %d ranges", option->name,
+				 GUARD_RANGES_MAX);
 	if (guard_range_parse(slice_of(text), &o->allowed[o->limits.guard.n], &e))
-		return cmd_usage("probe", "--allow: %s", e.msg);
+		return cmd_usage("probe", "--%s: %s", option->name, e.msg);
 	o->limits.guard.n++;
 	return CMD_OK;
 }
 
 #define AT(member) offsetof(struct options, member)
 static const struct cmd_option options[] = {
-	{"depth", CMD_READ, .read = read_depth},
-	{"deadline", CMD_READ, .read = read_deadline},
-	{"watch", CMD_READ, .read = read_watch},
+	{"depth", CMD_READ, .at = AT(q.depth), .read = read_depth},
+	{"deadline", CMD_READ, .at = AT(q.deadline_us), .read = read_time},
+	{"watch", CMD_READ, .at = AT(q.watch_us), .read = read_time},
 	{"urls", CMD_TEXT, .at = AT(urls)},
 	{"at-once", CMD_NUMBER, .at = AT(at_once), .max = AT_ONCE_MAX},
 	{"snapshot", CMD_TEXT, .at = AT(snapshot)},

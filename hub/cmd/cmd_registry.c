@@ -100,7 +100,7 @@ static void put_import_help(const struct import_kind *kind, struct buf *out)
 			   kind->columns[i].required ? '*' : ' ', kind->columns[i].help);
 }
 
-static int read_format(const char *text, void *into)
+static int read_format(const struct cmd_option *option, const char *text, void *into)
 {
 	static const char *const names[] = {[IMPORT_CSV] = "csv", [IMPORT_JSONL] = "jsonl"};
 	struct import_options *o = into;
@@ -111,7 +111,7 @@ static int read_format(const char *text, void *into)
 			return CMD_OK;
 		}
 	}
-	return cmd_usage(o->name, "--format \"%s\": expected csv or jsonl", text);
+	return cmd_usage(o->name, "--%s \"%s\": expected csv or jsonl", option->name, text);
 }
 
 static enum import_format format_of(const char *file)

@@ -26,28 +26,19 @@ static bool is_day(const char *text)
 	return strlen(text) == 10 && times_parse(slice_of(full), &us) == 0;
 }
 
-static int take_day(const char *name, const char *text, const char **ret)
+static int read_day(const struct cmd_option *o, const char *text, void *at)
 {
+	const char **ret = at;
 	if (!is_day(text))
-		return cmd_usage("rule shadow", "--%s: \"%s\" is no day like 2026-03-02", name,
+		return cmd_usage("rule shadow", "--%s: \"%s\" is no day like 2026-03-02", o->name,
 				 text);
 	*ret = text;
 	return CMD_OK;
 }
 
-static int read_from(const char *text, void *into)
-{
-	return take_day("from", text, &((struct options *)into)->from);
-}
-
-static int read_to(const char *text, void *into)
-{
-	return take_day("to", text, &((struct options *)into)->to);
-}
-
 static const struct cmd_option options[] = {
-	{"from", CMD_READ, .read = read_from},
-	{"to", CMD_READ, .read = read_to},
+	{"from", CMD_READ, .at = offsetof(struct options, from), .read = read_day},
+	{"to", CMD_READ, .at = offsetof(struct options, to), .read = read_day},
 	{"rule", CMD_TEXT, .at = offsetof(struct options, rule)},
 };
 static const struct cmd_takes takes = {

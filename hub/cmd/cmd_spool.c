@@ -173,23 +173,14 @@ static int visit(const char *dir, const char *config_path, const struct spool_vi
 	return spool_visit(dir ? dir : c->spool.dir, v, &e) ? cmd_fail(&e) : CMD_OK;
 }
 
-static int take_count(const char *name, const char *text, uint64_t *ret)
+static int read_count(const struct cmd_option *o, const char *text, void *at)
 {
+	uint64_t *ret = at;
 	int64_t v;
 	if (slice_to_i64(slice_of(text), &v) || v < 0)
-		return cmd_usage("spool show", "--%s: \"%s\" is not a count", name, text);
+		return cmd_usage("spool show", "--%s: \"%s\" is not a count", o->name, text);
 	*ret = (uint64_t)v;
 	return CMD_OK;
-}
-
-static int read_from(const char *text, void *into)
-{
-	return take_count("from", text, &((struct look *)into)->from);
-}
-
-static int read_limit(const char *text, void *into)
-{
-	return take_count("limit", text, &((struct look *)into)->limit);
 }
 
 #define DIR_ARG "one folder"
@@ -198,8 +189,8 @@ static const struct cmd_takes takes_list = {
 static const struct cmd_takes takes_verify = {
 	.name = "spool verify", .help = help_verify, .arg = DIR_ARG, .optional = true};
 static const struct cmd_option show_options[] = {
-	{"from", CMD_READ, .read = read_from},
-	{"limit", CMD_READ, .read = read_limit},
+	{"from", CMD_READ, .at = offsetof(struct look, from), .read = read_count},
+	{"limit", CMD_READ, .at = offsetof(struct look, limit), .read = read_count},
 	{"markers", CMD_FLAG, .at = offsetof(struct look, with_markers)},
 };
 static const struct cmd_takes takes_show = {
